@@ -1,1 +1,3 @@
 export * from './task-spec.js';
+export * from './array-bundle.js';
+export * from './job-context.js';

@@ -1,0 +1,98 @@
+import type { TaskSpec } from '@shardex/shared/artifacts';
+
+/** What shard sizes are derived from. Results do not depend on any of it. */
+export interface ClusterShape {
+  /** Tasks that can run at the same time. */
+  readonly slots: number;
+  /** Memory one task may plan with, in bytes. */
+  readonly memoryBytes: number;
+}
+
+/** Enough tasks a slot that the last ones to finish leave little idle, few enough that their fixed cost does not show. */
+const TASKS_PER_SLOT = 4;
+/** Below this a task's fixed cost (opening files, reading headers) outweighs its work. */
+const MIN_TASK_NONZEROS = 500_000;
+/** Above this a lost task costs more than a minute to repeat. */
+const MAX_TASK_NONZEROS = 32_000_000;
+/** A scanned nonzero costs about 2.2 bytes encoded, held twice while it is sorted by group, in a buffer that grows by half. */
+const SCAN_BYTES_PER_NONZERO = 8;
+/** A fitted nonzero costs its encoded bytes and an f64 rank key. */
+const FIT_BYTES_PER_NONZERO = 12;
+/** A result costs about 50 bytes a test, held twice while it is committed. */
+const FIT_BYTES_PER_RESULT = 300;
+/** Share of a task's memory its data may take; the rest is for the runtime, the heap's fixed buffers and the frozen control. */
+const DATA_SHARE = 0.35;
+
+const clamp = (value: number, low: number, high: number): number => Math.max(low, Math.min(high, value));
+
+/** Rows of the file in runs of about equal numbers of nonzeros (an even density is assumed). */
+export function planScan(nRows: number, nonzeros: number, cluster: ClusterShape): TaskSpec[] {
+  if (nRows === 0) return [];
+  const affordable = (cluster.memoryBytes * DATA_SHARE) / SCAN_BYTES_PER_NONZERO;
+  const wanted = clamp(nonzeros / (cluster.slots * TASKS_PER_SLOT), MIN_TASK_NONZEROS, MAX_TASK_NONZEROS);
+  const target = Math.max(1, Math.min(wanted, affordable));
+  const tasks = clamp(Math.ceil(nonzeros / target), 1, nRows);
+  const rowsPerTask = Math.ceil(nRows / tasks);
+  const specs: TaskSpec[] = [];
+  for (let rowBegin = 0; rowBegin < nRows; rowBegin += rowsPerTask) {
+    specs.push({ kind: 'scan', rowBegin, rowEnd: Math.min(nRows, rowBegin + rowsPerTask) });
+  }
+  return specs;
+}
+
+/**
+ * Runs of genes. Every task decodes all control cells and keeps its genes, so there are as few as memory and slots allow.
+ *
+ * @param geneCells - upper bound of each gene's control nonzeros
+ */
+export function planControl(nGenes: number, controlNonzeros: number, cluster: ClusterShape): TaskSpec[] {
+  const bytes = controlNonzeros * 16;
+  const forMemory = Math.ceil(bytes / (cluster.memoryBytes * DATA_SHARE));
+  const tasks = clamp(Math.max(forMemory, cluster.slots), 1, Math.max(1, nGenes));
+  const genesPerTask = Math.ceil(nGenes / tasks);
+  const specs: TaskSpec[] = [];
+  for (let geneBegin = 0; geneBegin < nGenes; geneBegin += genesPerTask) {
+    specs.push({ kind: 'control', geneBegin, geneEnd: Math.min(nGenes, geneBegin + genesPerTask) });
+  }
+  return specs;
+}
+
+/**
+ * Runs of groups of about equal work. A group is never split: it is the unit of summation.
+ *
+ * @param groupNonzeros - nonzeros of each group; 0 for groups that take no part
+ * @param firstGroup - 0 to include the control (`dispersion`), 1 to leave it out (`fit`)
+ */
+export function planGroups(
+  kind: 'dispersion' | 'fit',
+  groupNonzeros: ArrayLike<number>,
+  nGenes: number,
+  cluster: ClusterShape,
+): TaskSpec[] {
+  const firstGroup = kind === 'dispersion' ? 0 : 1;
+  const nGroups = groupNonzeros.length;
+  // A group costs its nonzeros to read and its genes to fit.
+  const workOf = (group: number): number => groupNonzeros[group] + nGenes;
+  let total = 0;
+  for (let group = firstGroup; group < nGroups; group++) total += workOf(group);
+  const wanted = clamp(total / (cluster.slots * TASKS_PER_SLOT), MIN_TASK_NONZEROS, MAX_TASK_NONZEROS);
+  const dataBytes = cluster.memoryBytes * DATA_SHARE;
+  const specs: TaskSpec[] = [];
+  let groupBegin = firstGroup;
+  let work = 0;
+  let bytes = 0;
+  for (let group = firstGroup; group < nGroups; group++) {
+    const groupBytes =
+      kind === 'fit' ? groupNonzeros[group] * FIT_BYTES_PER_NONZERO + nGenes * FIT_BYTES_PER_RESULT : 0;
+    if (group > groupBegin && (work + workOf(group) > wanted || bytes + groupBytes > dataBytes)) {
+      specs.push({ kind, groupBegin, groupEnd: group });
+      groupBegin = group;
+      work = 0;
+      bytes = 0;
+    }
+    work += workOf(group);
+    bytes += groupBytes;
+  }
+  if (groupBegin < nGroups) specs.push({ kind, groupBegin, groupEnd: nGroups });
+  return specs;
+}
