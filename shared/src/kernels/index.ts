@@ -1,1 +1,3 @@
-export {};
+export * from './heap-rows.js';
+export * from './kernel-exports.js';
+export * from './kernel-heap.js';

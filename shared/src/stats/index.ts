@@ -1,1 +1,1 @@
-export {};
+export * from './gene-status.js';
