@@ -1,1 +1,4 @@
 export * from './byte-source.js';
+export * from './file-byte-source.js';
+export * from './folder-store.js';
+export * from './open-uri.js';

@@ -1,0 +1,136 @@
+import { randomUUID } from 'node:crypto';
+import { access, mkdir, open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
+import { dirname, join, basename } from 'node:path';
+import { InvalidInputError, toShardexError } from '../errors/index.js';
+import type { ByteSource, ObjectStore } from './byte-source.js';
+import { FileByteSource } from './file-byte-source.js';
+
+/** Ends the names of objects that are still being written; such files are invisible to `list`. */
+const PARTIAL_SUFFIX = '.partial';
+
+/**
+ * Objects as files below one folder; the folder and those within it are made when they are first needed.
+ *
+ * A prefix is a folder or one object: "jobs/1" means "jobs/1" itself and everything below "jobs/1/", not "jobs/10".
+ */
+export class FolderStore implements ObjectStore {
+  constructor(readonly uri: string) {}
+
+  async open(name: string): Promise<ByteSource> {
+    return FileByteSource.open(this.pathOf(name));
+  }
+
+  async exists(name: string): Promise<boolean> {
+    try {
+      await access(this.pathOf(name));
+      return true;
+    } catch (error) {
+      if (isAbsent(error)) return false;
+      throw toShardexError(error, `looking for ${this.pathOf(name)}`);
+    }
+  }
+
+  async readAll(name: string): Promise<Uint8Array> {
+    const source = await this.open(name);
+    try {
+      const bytes = new Uint8Array(source.sizeBytes);
+      await source.readInto(0, bytes);
+      return bytes;
+    } finally {
+      await source.close();
+    }
+  }
+
+  async commit(name: string, parts: readonly Uint8Array[]): Promise<void> {
+    const path = this.pathOf(name);
+    const folder = dirname(path);
+    const partial = join(folder, `.${basename(path)}.${randomUUID()}${PARTIAL_SUFFIX}`);
+    try {
+      await mkdir(folder, { recursive: true });
+      await writeDurably(partial, parts);
+      await rename(partial, path);
+      await syncFolder(folder);
+    } catch (error) {
+      await rm(partial, { force: true });
+      throw toShardexError(error, `writing ${path}`);
+    }
+  }
+
+  async list(prefix: string): Promise<string[]> {
+    const names: string[] = [];
+    const visit = async (folder: string): Promise<void> => {
+      const entries = await readdir(join(this.uri, folder), { withFileTypes: true });
+      for (const entry of entries) {
+        const name = folder === '' ? entry.name : `${folder}/${entry.name}`;
+        if (entry.isDirectory()) await visit(name);
+        else if (!entry.name.endsWith(PARTIAL_SUFFIX)) names.push(name);
+      }
+    };
+    const root = trimmed(prefix);
+    try {
+      await visit(root);
+    } catch (error) {
+      if (codeOf(error) === 'ENOTDIR') return [root];
+      if (!isAbsent(error)) throw toShardexError(error, `listing ${join(this.uri, root)}`);
+    }
+    return names.sort();
+  }
+
+  async removeAll(prefix: string): Promise<void> {
+    const root = trimmed(prefix);
+    const path = root === '' ? this.uri : this.pathOf(root);
+    try {
+      await rm(path, { recursive: true, force: true });
+    } catch (error) {
+      throw toShardexError(error, `removing ${path}`);
+    }
+  }
+
+  /** Refuses names that would leave the folder: names may come from other processes. */
+  private pathOf(name: string): string {
+    const segments = name.split('/');
+    if (name === '' || name.includes('\0') || segments.some((part) => part === '' || part === '.' || part === '..')) {
+      throw new InvalidInputError(`"${name}" is not the name of an object`, { details: { name } });
+    }
+    return join(this.uri, ...segments);
+  }
+}
+
+/** Writes the parts and waits until they have reached the disk. */
+async function writeDurably(path: string, parts: readonly Uint8Array[]): Promise<void> {
+  const handle = await open(path, 'wx');
+  try {
+    for (const part of parts) await writeAll(handle, part);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function writeAll(handle: FileHandle, part: Uint8Array): Promise<void> {
+  let done = 0;
+  while (done < part.byteLength) {
+    const { bytesWritten } = await handle.write(part, done, part.byteLength - done);
+    done += bytesWritten;
+  }
+}
+
+/** A rename survives a power cut only once the folder itself has been written. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } catch (error) {
+    // Some network file systems refuse to sync a folder; the object is complete and visible all the same.
+    if (codeOf(error) !== 'EINVAL' && codeOf(error) !== 'ENOTSUP') throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+const trimmed = (prefix: string): string => prefix.replace(/\/+$/, '');
+
+const codeOf = (error: unknown): string =>
+  typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
+
+const isAbsent = (error: unknown): boolean => codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR';
