@@ -345,6 +345,8 @@ export type HeartbeatRequest = Message<"shardex.v1.HeartbeatRequest"> & {
   workerId: string;
 
   /**
+   * Every task that the worker is running, at 0 when it has just begun.
+   *
    * @generated from field: repeated shardex.v1.TaskProgress progress = 2;
    */
   progress: TaskProgress[];
@@ -619,7 +621,8 @@ export const WorkerService: GenService<{
     output: typeof PullTaskResponseSchema;
   },
   /**
-   * Keeps the worker and its leases alive and reports progress; the answer names leases to abandon.
+   * Keeps the worker alive, and the leases it names in `progress`; the answer names leases to abandon. A lease that is
+   * never named (its PullTask answer was lost) runs out and the task goes elsewhere.
    *
    * @generated from rpc shardex.v1.WorkerService.Heartbeat
    */
@@ -645,7 +648,8 @@ export const WorkerService: GenService<{
     output: typeof FailTaskResponseSchema;
   },
   /**
-   * The worker takes no new task, gives back what it cannot finish, and is forgotten.
+   * The worker's last call: leases it still holds go back and do not count as attempts, and it is forgotten. A worker
+   * that wants to finish what it is running does so first.
    *
    * @generated from rpc shardex.v1.WorkerService.DrainWorker
    */
