@@ -1,0 +1,2 @@
+export { Hdf5Bytes } from './hdf5-bytes.js';
+export { readDatasetDescriptor } from './dataset-descriptor.js';
