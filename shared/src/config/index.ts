@@ -1,1 +1,7 @@
 export * from './de-parameters.js';
+export * from './detect-design.js';
+export * from './memory-size.js';
+export * from './option-values.js';
+export * from './parse-de-options.js';
+export * from './resolve-settings.js';
+export * from './suggest.js';

@@ -1,0 +1,62 @@
+import { InvalidInputError } from '../errors/index.js';
+import { listNames, suggestName } from './suggest.js';
+
+/** `value` when it is one of `choices`; underscores count as hyphens. @throws InvalidInputError that lists the choices */
+export function parseChoice<Choice extends string>(
+  text: string,
+  choices: readonly Choice[],
+  source: string,
+  what = 'value',
+): Choice {
+  const wanted = text.trim();
+  const found =
+    choices.find((choice) => choice === wanted) ?? choices.find((choice) => choice === wanted.replace(/_/g, '-'));
+  if (found !== undefined) return found;
+  const near = suggestName(wanted, choices);
+  throw new InvalidInputError(`${source}: unknown ${what} "${wanted}"`, {
+    hint: `${near === null ? '' : `did you mean "${near}"? `}valid are ${listNames(choices)}`,
+  });
+}
+
+/** The entries of a comma-separated list, trimmed, repeats dropped. @throws InvalidInputError for an empty list or entry */
+export function parseList(text: string, source: string): string[] {
+  const entries = text.split(',').map((entry) => entry.trim());
+  if (entries.every((entry) => entry === '')) {
+    throw new InvalidInputError(`${source} is an empty list`, { hint: 'name at least one, or leave the option out' });
+  }
+  if (entries.includes('')) {
+    throw new InvalidInputError(`${source} "${text}" has an empty entry`, { hint: 'separate names by single commas' });
+  }
+  return [...new Set(entries)];
+}
+
+/** A whole number in [least, most]. @throws InvalidInputError otherwise */
+export function parseWholeNumber(text: string, source: string, least = 0, most = 0xffff_ffff): number {
+  const value = /^[+-]?\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
+  if (!(value >= least && value <= most)) {
+    const range = most === 0xffff_ffff ? `of at least ${least}` : `from ${least} to ${most}`;
+    throw new InvalidInputError(`${source} "${text}" is not a whole number ${range}`, {
+      hint: `give one, as ${source} ${Math.max(least, 1)}`,
+    });
+  }
+  return value;
+}
+
+/** A finite number in decimal notation. @throws InvalidInputError otherwise */
+export function parseNumber(text: string, source: string): number {
+  const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text.trim()) ? Number(text) : Number.NaN;
+  if (!Number.isFinite(value)) {
+    throw new InvalidInputError(`${source} "${text}" is not a number`, {
+      hint: `write it in digits, as ${source} 0.05`,
+    });
+  }
+  return value;
+}
+
+/** A name that is not blank. @throws InvalidInputError otherwise */
+export function parseName(text: string, source: string): string {
+  if (text.trim() === '') {
+    throw new InvalidInputError(`${source} is empty`, { hint: 'give a name, or leave the option out' });
+  }
+  return text;
+}

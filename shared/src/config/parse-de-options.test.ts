@@ -1,0 +1,178 @@
+import { describe, expect, it } from 'vitest';
+import { InvalidInputError } from '../errors/index.js';
+import { DEFAULT_DE_PARAMETERS } from './de-parameters.js';
+import { parseAddress, parseDeOptions, parseRunOptions, type DeFlags, type RunFlags } from './parse-de-options.js';
+
+const sentenceOf = (run: () => unknown): string => {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof InvalidInputError) return error.sentence;
+    throw error;
+  }
+  return 'nothing was refused';
+};
+
+describe('options of de', () => {
+  it('gives every default when only the paths are named', () => {
+    expect(parseDeOptions('screen.h5ad', { out: 'results' })).toEqual({
+      ...DEFAULT_DE_PARAMETERS,
+      input: 'screen.h5ad',
+      output: 'results',
+    });
+  });
+
+  it('reads every option', () => {
+    expect(
+      parseDeOptions('screen.h5ad', {
+        out: 'results',
+        perturbationColumn: 'gene',
+        controlLabel: 'NTC',
+        tests: 't-test, nb_glm',
+        perturbations: 'STAT1,IRF1,STAT1',
+        layer: 'counts',
+        inputScale: 'counts',
+        minGenes: '200',
+        minCellsPerPerturbation: '10',
+        minCellsPerGene: '3',
+        sizeFactors: 'obs:depth',
+        dispersion: '1e-1',
+        nbTest: 'wald',
+        tieCorrect: false,
+        continuity: true,
+        alpha: '0.1',
+        format: 'parquet,h5ad',
+        scanpy: true,
+        layers: 'crispyx',
+        scratch: '/scratch',
+      }),
+    ).toEqual({
+      input: 'screen.h5ad',
+      output: 'results',
+      perturbationColumn: 'gene',
+      controlLabel: 'NTC',
+      tests: ['nb-glm', 't-test'],
+      perturbations: ['STAT1', 'IRF1'],
+      layer: 'counts',
+      inputScale: 'counts',
+      minGenes: 200,
+      minCellsPerPerturbation: 10,
+      minCellsPerGene: 3,
+      sizeFactors: 'obs:depth',
+      dispersion: 0.1,
+      nbTest: 'wald',
+      tieCorrect: false,
+      continuity: true,
+      alpha: 0.1,
+      formats: ['h5ad', 'parquet'],
+      scanpy: true,
+      layers: 'crispyx',
+      scratch: '/scratch',
+    });
+  });
+
+  it('leaves the negative binomial out of the default tests when the input is log1p', () => {
+    expect(parseDeOptions('f', { out: 'o', inputScale: 'log1p' }).tests).toEqual(['wilcoxon', 't-test']);
+  });
+
+  it.each<[DeFlags, string]>([
+    [
+      { tests: 'nb-glm,wilcoxn' },
+      '--tests: unknown test "wilcoxn": did you mean "wilcoxon"? valid are "nb-glm", "wilcoxon" and "t-test"',
+    ],
+    [{ tests: '' }, '--tests is an empty list: name at least one, or leave the option out'],
+    [{ tests: 'nb-glm,,t-test' }, '--tests "nb-glm,,t-test" has an empty entry: separate names by single commas'],
+    [
+      { tests: 'nb-glm', inputScale: 'log1p' },
+      '--tests nb-glm needs counts, but --input-scale says log1p: choose --tests wilcoxon,t-test, or name the layer that holds counts with --layer',
+    ],
+    [{ perturbations: ' , ' }, '--perturbations is an empty list: name at least one, or leave the option out'],
+    [{ perturbationColumn: ' ' }, '--perturbation-column is empty: give a name, or leave the option out'],
+    [{ inputScale: 'log2' }, '--input-scale: unknown scale "log2": valid are "counts" and "log1p"'],
+    [{ minGenes: '1.5' }, '--min-genes "1.5" is not a whole number of at least 0: give one, as --min-genes 1'],
+    [{ minGenes: '-1' }, '--min-genes "-1" is not a whole number of at least 0: give one, as --min-genes 1'],
+    [
+      { minCellsPerPerturbation: 'ten' },
+      '--min-cells-per-perturbation "ten" is not a whole number of at least 0: give one, as --min-cells-per-perturbation 1',
+    ],
+    [
+      { minCellsPerGene: '' },
+      '--min-cells-per-gene "" is not a whole number of at least 0: give one, as --min-cells-per-gene 1',
+    ],
+    [
+      { sizeFactors: 'ratio' },
+      '--size-factors: "ratio" is not a way to get size factors: valid are "total" and "obs:NAME", where NAME is a column of obs',
+    ],
+    [
+      { sizeFactors: 'obs:' },
+      '--size-factors: "obs:" is not a way to get size factors: valid are "total" and "obs:NAME", where NAME is a column of obs',
+    ],
+    [
+      { dispersion: '-0.1' },
+      '--dispersion -0.1 is not a positive number: give one above 0 (1e-8 is Poisson noise), or leave the option out to estimate it for each gene',
+    ],
+    [{ dispersion: 'Infinity' }, '--dispersion "Infinity" is not a number: write it in digits, as --dispersion 0.05'],
+    [{ nbTest: 'score' }, '--nb-test: unknown test "score": valid are "lrt" and "wald"'],
+    [{ alpha: '0' }, '--alpha 0 is not between 0 and 1: give a significance level, as 0.05'],
+    [{ alpha: '1' }, '--alpha 1 is not between 0 and 1: give a significance level, as 0.05'],
+    [{ alpha: 'five' }, '--alpha "five" is not a number: write it in digits, as --alpha 0.05'],
+    [
+      { format: 'h5ad,tsv' },
+      '--format: unknown format "tsv": did you mean "csv"? valid are "h5ad", "csv" and "parquet"',
+    ],
+    [{ layers: 'all' }, '--layers: unknown set of layers "all": valid are "default" and "crispyx"'],
+    [{ out: '' }, 'there is no folder for the results: name one with --out DIR'],
+  ])('refuses %j', (flags, sentence) => {
+    expect(sentenceOf(() => parseDeOptions('screen.h5ad', { out: 'results', ...flags }))).toBe(sentence);
+  });
+});
+
+describe('options of a run', () => {
+  it('leaves workers and memory open and refuses existing output by default', () => {
+    expect(parseRunOptions({})).toEqual({
+      workers: null,
+      memoryBytes: null,
+      coordinator: null,
+      existingOutput: 'refuse',
+    });
+  });
+
+  it('reads workers, memory and what to do with existing output', () => {
+    expect(parseRunOptions({ workers: '4', memory: '2GiB', resume: true })).toEqual({
+      workers: 4,
+      memoryBytes: 2 ** 31,
+      coordinator: null,
+      existingOutput: 'resume',
+    });
+    expect(parseRunOptions({ coordinator: 'node-1:7070', force: true }).existingOutput).toBe('force');
+  });
+
+  it.each<[RunFlags, string]>([
+    [{ workers: '0' }, '--workers "0" is not a whole number from 1 to 1024: give one, as --workers 1'],
+    [{ workers: 'many' }, '--workers "many" is not a whole number from 1 to 1024: give one, as --workers 1'],
+    [{ workers: '2.5' }, '--workers "2.5" is not a whole number from 1 to 1024: give one, as --workers 1'],
+    [
+      { memory: '4 potatoes' },
+      '--memory "4 potatoes" is not a memory size: write a number and a unit, as 4GiB or 512MB',
+    ],
+    [
+      { force: true, resume: true },
+      '--force and --resume contradict each other: choose --force to replace existing results or --resume to finish an interrupted run',
+    ],
+    [
+      { coordinator: 'a:1', workers: '2' },
+      '--workers has no meaning with --coordinator: a running cluster has its own workers; leave one of the two out',
+    ],
+    [{ coordinator: 'localhost' }, '--coordinator "localhost" is not an address: write HOST:PORT, as 127.0.0.1:7070'],
+  ])('refuses %j', (flags, sentence) => {
+    expect(sentenceOf(() => parseRunOptions(flags))).toBe(sentence);
+  });
+
+  it.each(['127.0.0.1:7070', '[::1]:7070', 'shardex.default.svc:80'])('takes %s as an address', (address) => {
+    expect(parseAddress(address, '--coordinator')).toBe(address);
+  });
+
+  it.each(['a:0', 'a:65536', ':7070', 'a b:1', '::1:7070', 'http://a:1'])('refuses %s as an address', (address) => {
+    expect(() => parseAddress(address, '--coordinator')).toThrow('is not an address');
+  });
+});

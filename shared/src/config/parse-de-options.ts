@@ -1,0 +1,202 @@
+import { InvalidInputError } from '../errors/index.js';
+import {
+  DEFAULT_DE_PARAMETERS,
+  OUTPUT_FORMATS,
+  TEST_NAMES,
+  type DeParameters,
+  type SizeFactorMethod,
+  type TestName,
+} from './de-parameters.js';
+import { parseMemorySize } from './memory-size.js';
+import { parseChoice, parseList, parseName, parseNumber, parseWholeNumber } from './option-values.js';
+
+/** The options of `shardex de` as they were typed; absent ones take the default. */
+export interface DeFlags {
+  readonly out?: string | undefined;
+  readonly perturbationColumn?: string | undefined;
+  readonly controlLabel?: string | undefined;
+  readonly tests?: string | undefined;
+  readonly perturbations?: string | undefined;
+  readonly layer?: string | undefined;
+  readonly inputScale?: string | undefined;
+  readonly minGenes?: string | undefined;
+  readonly minCellsPerPerturbation?: string | undefined;
+  readonly minCellsPerGene?: string | undefined;
+  readonly sizeFactors?: string | undefined;
+  readonly dispersion?: string | undefined;
+  readonly nbTest?: string | undefined;
+  readonly tieCorrect?: boolean | undefined;
+  readonly continuity?: boolean | undefined;
+  readonly alpha?: string | undefined;
+  readonly format?: string | undefined;
+  readonly scanpy?: boolean | undefined;
+  readonly layers?: string | undefined;
+  readonly scratch?: string | undefined;
+}
+
+/** The options that say how to run, not what to compute: they change no byte of the results. */
+export interface RunFlags {
+  readonly workers?: string | undefined;
+  readonly memory?: string | undefined;
+  readonly coordinator?: string | undefined;
+  readonly force?: boolean | undefined;
+  readonly resume?: boolean | undefined;
+}
+
+/** What to do about results that are in the output folder already. */
+export type ExistingOutputChoice = 'refuse' | 'force' | 'resume';
+
+export interface RunOptions {
+  /** null: as many as there are usable cores. */
+  readonly workers: number | null;
+  /** Of each worker; null: a share of the machine's. */
+  readonly memoryBytes: number | null;
+  /** HOST:PORT of a running coordinator; null: run an embedded cluster. */
+  readonly coordinator: string | null;
+  readonly existingOutput: ExistingOutputChoice;
+}
+
+/** More processes than this on one machine is a slip of the keyboard. */
+const MAX_WORKERS = 1024;
+
+/** `total`, or the column of obs that holds them. @throws InvalidInputError for anything else */
+function parseSizeFactors(text: string): SizeFactorMethod {
+  if (text === 'total') return text;
+  if (text.startsWith('obs:') && text.length > 4) return text as `obs:${string}`;
+  throw new InvalidInputError(`--size-factors: "${text}" is not a way to get size factors`, {
+    hint: 'valid are "total" and "obs:NAME", where NAME is a column of obs',
+  });
+}
+
+function parseDispersion(text: string): number {
+  const value = parseNumber(text, '--dispersion');
+  if (value > 0) return value;
+  throw new InvalidInputError(`--dispersion ${text} is not a positive number`, {
+    hint: 'give one above 0 (1e-8 is Poisson noise), or leave the option out to estimate it for each gene',
+  });
+}
+
+function parseAlpha(text: string): number {
+  const value = parseNumber(text, '--alpha');
+  if (value > 0 && value < 1) return value;
+  throw new InvalidInputError(`--alpha ${text} is not between 0 and 1`, { hint: 'give a significance level, as 0.05' });
+}
+
+/** In the canonical order, so that the order of typing changes nothing. */
+function inOrder<Name extends string>(names: readonly Name[], all: readonly Name[]): Name[] {
+  return all.filter((name) => names.includes(name));
+}
+
+function parseTests(flags: DeFlags): readonly TestName[] {
+  const isLog1p = flags.inputScale === 'log1p';
+  if (flags.tests === undefined) {
+    return isLog1p ? DEFAULT_DE_PARAMETERS.tests.filter((test) => test !== 'nb-glm') : DEFAULT_DE_PARAMETERS.tests;
+  }
+  const tests = parseList(flags.tests, '--tests').map((name) => parseChoice(name, TEST_NAMES, '--tests', 'test'));
+  if (isLog1p && tests.includes('nb-glm')) {
+    throw new InvalidInputError('--tests nb-glm needs counts, but --input-scale says log1p', {
+      hint: 'choose --tests wilcoxon,t-test, or name the layer that holds counts with --layer',
+    });
+  }
+  return inOrder(tests, TEST_NAMES);
+}
+
+/**
+ * Validated parameters of a run from what was typed. Pure: paths are taken as they are, no file is looked at.
+ *
+ * With `--input-scale log1p` and no `--tests`, the tests are Wilcoxon and t: a negative binomial needs counts.
+ *
+ * @param input - the FILE argument
+ * @throws InvalidInputError one sentence on the first option that is wrong
+ */
+export function parseDeOptions(input: string, flags: DeFlags): DeParameters {
+  const defaults = DEFAULT_DE_PARAMETERS;
+  const given = <Value>(text: string | undefined, parse: (text: string) => Value, otherwise: Value): Value =>
+    text === undefined ? otherwise : parse(text);
+  const count = (source: string) => (text: string) => parseWholeNumber(text, source);
+  const name = (source: string) => (text: string) => parseName(text, source);
+  if (input.trim() === '') throw new InvalidInputError('FILE is empty', { hint: 'name an h5ad file' });
+  if (flags.out === undefined || flags.out.trim() === '') {
+    throw new InvalidInputError('there is no folder for the results', { hint: 'name one with --out DIR' });
+  }
+  return {
+    input,
+    output: flags.out,
+    perturbationColumn: given(flags.perturbationColumn, name('--perturbation-column'), defaults.perturbationColumn),
+    controlLabel: given(flags.controlLabel, name('--control-label'), defaults.controlLabel),
+    tests: parseTests(flags),
+    perturbations: given(flags.perturbations, (text) => parseList(text, '--perturbations'), defaults.perturbations),
+    layer: given(flags.layer, name('--layer'), defaults.layer),
+    inputScale: given(
+      flags.inputScale,
+      (text) => parseChoice(text, ['counts', 'log1p'] as const, '--input-scale', 'scale'),
+      defaults.inputScale,
+    ),
+    minGenes: given(flags.minGenes, count('--min-genes'), defaults.minGenes),
+    minCellsPerPerturbation: given(
+      flags.minCellsPerPerturbation,
+      count('--min-cells-per-perturbation'),
+      defaults.minCellsPerPerturbation,
+    ),
+    minCellsPerGene: given(flags.minCellsPerGene, count('--min-cells-per-gene'), defaults.minCellsPerGene),
+    sizeFactors: given(flags.sizeFactors, parseSizeFactors, defaults.sizeFactors),
+    dispersion: given(flags.dispersion, parseDispersion, defaults.dispersion),
+    nbTest: given(
+      flags.nbTest,
+      (text) => parseChoice(text, ['lrt', 'wald'] as const, '--nb-test', 'test'),
+      defaults.nbTest,
+    ),
+    tieCorrect: flags.tieCorrect ?? defaults.tieCorrect,
+    continuity: flags.continuity ?? defaults.continuity,
+    alpha: given(flags.alpha, parseAlpha, defaults.alpha),
+    formats: given(
+      flags.format,
+      (text) =>
+        inOrder(
+          parseList(text, '--format').map((entry) => parseChoice(entry, OUTPUT_FORMATS, '--format', 'format')),
+          OUTPUT_FORMATS,
+        ),
+      defaults.formats,
+    ),
+    scanpy: flags.scanpy ?? defaults.scanpy,
+    layers: given(
+      flags.layers,
+      (text) => parseChoice(text, ['default', 'crispyx'] as const, '--layers', 'set of layers'),
+      defaults.layers,
+    ),
+    scratch: given(flags.scratch, name('--scratch'), defaults.scratch),
+  };
+}
+
+/** `HOST:PORT`, IPv6 hosts in brackets. @throws InvalidInputError otherwise */
+export function parseAddress(text: string, source: string): string {
+  const match = /^(\[[0-9a-f:.]+\]|[^\s:/[\]]+):(\d{1,5})$/i.exec(text.trim());
+  const port = match === null ? 0 : Number(match[2]);
+  if (match === null || port < 1 || port > 65_535) {
+    throw new InvalidInputError(`${source} "${text}" is not an address`, {
+      hint: 'write HOST:PORT, as 127.0.0.1:7070',
+    });
+  }
+  return text.trim();
+}
+
+/** How to run, from what was typed. @throws InvalidInputError one sentence on the first option that is wrong */
+export function parseRunOptions(flags: RunFlags): RunOptions {
+  if (flags.force === true && flags.resume === true) {
+    throw new InvalidInputError('--force and --resume contradict each other', {
+      hint: 'choose --force to replace existing results or --resume to finish an interrupted run',
+    });
+  }
+  if (flags.coordinator !== undefined && (flags.workers !== undefined || flags.memory !== undefined)) {
+    const option = flags.workers === undefined ? '--memory' : '--workers';
+    throw new InvalidInputError(`${option} has no meaning with --coordinator`, {
+      hint: 'a running cluster has its own workers; leave one of the two out',
+    });
+  }
+  return {
+    workers: flags.workers === undefined ? null : parseWholeNumber(flags.workers, '--workers', 1, MAX_WORKERS),
+    memoryBytes: flags.memory === undefined ? null : parseMemorySize(flags.memory),
+    coordinator: flags.coordinator === undefined ? null : parseAddress(flags.coordinator, '--coordinator'),
+    existingOutput: flags.force === true ? 'force' : flags.resume === true ? 'resume' : 'refuse',
+  };
+}
