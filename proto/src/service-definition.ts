@@ -9,7 +9,11 @@ export interface AnyService {
 }
 
 /** Generated method of one kind; `I` and `O` are the schemas of its messages. */
-export type MethodOf<Kind extends DescMethod['methodKind'], I extends DescMessage, O extends DescMessage> = DescMethod & {
+export type MethodOf<
+  Kind extends DescMethod['methodKind'],
+  I extends DescMessage,
+  O extends DescMessage,
+> = DescMethod & {
   readonly methodKind: Kind;
   readonly input: I;
   readonly output: O;

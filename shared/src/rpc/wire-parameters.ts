@@ -1,0 +1,125 @@
+import {
+  DEFAULT_DE_PARAMETERS,
+  TEST_NAMES,
+  type DeParameters,
+  type OutputFormat,
+  type TestName,
+} from '../config/index.js';
+import { InvalidInputError } from '../errors/index.js';
+import {
+  DifferentialExpressionSpecSchema,
+  InputScale,
+  LayerSet,
+  NbTest,
+  OutputFormat as WireFormat,
+  Test,
+  create,
+  type DifferentialExpressionSpec,
+} from '@shardex/proto';
+
+const WIRE_TESTS: Readonly<Record<TestName, Test>> = {
+  'nb-glm': Test.NB_GLM,
+  wilcoxon: Test.WILCOXON,
+  't-test': Test.T_TEST,
+};
+
+const WIRE_FORMATS: Readonly<Record<OutputFormat, WireFormat>> = {
+  h5ad: WireFormat.H5AD,
+  csv: WireFormat.CSV,
+  parquet: WireFormat.PARQUET,
+};
+
+const WIRE_SCALES = { counts: InputScale.COUNTS, log1p: InputScale.LOG1P } as const;
+const WIRE_NB_TESTS = { lrt: NbTest.LRT, wald: NbTest.WALD } as const;
+const WIRE_LAYERS = { default: LayerSet.DEFAULT, crispyx: LayerSet.CRISPYX } as const;
+
+export const testToWire = (test: TestName): Test => WIRE_TESTS[test];
+
+/** @throws InvalidInputError for a test this version does not know, or none */
+export const testFromWire = (test: Test): TestName => nameOf(WIRE_TESTS, test, 'test');
+
+/** Parameters as they travel; `parametersFromWire` gives them back unchanged. */
+export function parametersToWire(parameters: DeParameters): DifferentialExpressionSpec {
+  const optional = <K extends string, V>(key: K, value: V | null): Partial<Record<K, V>> =>
+    value === null ? {} : ({ [key]: value } as Partial<Record<K, V>>);
+  return create(DifferentialExpressionSpecSchema, {
+    input: parameters.input,
+    output: parameters.output,
+    ...optional('perturbationColumn', parameters.perturbationColumn),
+    ...optional('controlLabel', parameters.controlLabel),
+    tests: parameters.tests.map(testToWire),
+    perturbations: [...(parameters.perturbations ?? [])],
+    ...optional('layer', parameters.layer),
+    inputScale: parameters.inputScale === null ? InputScale.UNSPECIFIED : WIRE_SCALES[parameters.inputScale],
+    minGenes: parameters.minGenes,
+    minCellsPerPerturbation: parameters.minCellsPerPerturbation,
+    minCellsPerGene: parameters.minCellsPerGene,
+    sizeFactors: parameters.sizeFactors,
+    ...optional('dispersion', parameters.dispersion),
+    nbTest: WIRE_NB_TESTS[parameters.nbTest],
+    tieCorrect: parameters.tieCorrect,
+    continuity: parameters.continuity,
+    alpha: parameters.alpha,
+    formats: parameters.formats.map((format) => WIRE_FORMATS[format]),
+    scanpy: parameters.scanpy,
+    layers: WIRE_LAYERS[parameters.layers],
+    ...optional('scratch', parameters.scratch),
+  });
+}
+
+/**
+ * Parameters as they arrived, with the defaults of what is absent. Whether the column or the label exists is for the
+ * planner to say, who opens the file.
+ *
+ * @throws InvalidInputError naming the first field that cannot be
+ */
+export function parametersFromWire(spec: DifferentialExpressionSpec): DeParameters {
+  const defaults = DEFAULT_DE_PARAMETERS;
+  if (spec.input === '') throw new InvalidInputError('the job names no input file', { hint: 'set spec.input' });
+  if (spec.output === '') throw new InvalidInputError('the job names no output directory', { hint: 'set spec.output' });
+  return {
+    input: spec.input,
+    output: spec.output,
+    perturbationColumn: spec.perturbationColumn ?? null,
+    controlLabel: spec.controlLabel ?? null,
+    tests: spec.tests.length === 0 ? TEST_NAMES : spec.tests.map(testFromWire),
+    perturbations: spec.perturbations.length === 0 ? null : spec.perturbations,
+    layer: spec.layer ?? null,
+    inputScale: spec.inputScale === InputScale.UNSPECIFIED ? null : nameOf(WIRE_SCALES, spec.inputScale, 'input_scale'),
+    minGenes: spec.minGenes,
+    minCellsPerPerturbation: spec.minCellsPerPerturbation,
+    minCellsPerGene: spec.minCellsPerGene,
+    sizeFactors: spec.sizeFactors === '' ? defaults.sizeFactors : sizeFactorMethod(spec.sizeFactors),
+    dispersion: spec.dispersion === undefined ? null : positive(spec.dispersion, 'dispersion', Infinity),
+    nbTest: spec.nbTest === NbTest.UNSPECIFIED ? defaults.nbTest : nameOf(WIRE_NB_TESTS, spec.nbTest, 'nb_test'),
+    tieCorrect: spec.tieCorrect ?? defaults.tieCorrect,
+    continuity: spec.continuity,
+    alpha: spec.alpha === undefined ? defaults.alpha : positive(spec.alpha, 'alpha', 1),
+    formats:
+      spec.formats.length === 0
+        ? defaults.formats
+        : spec.formats.map((format) => nameOf(WIRE_FORMATS, format, 'format')),
+    scanpy: spec.scanpy,
+    layers: spec.layers === LayerSet.UNSPECIFIED ? defaults.layers : nameOf(WIRE_LAYERS, spec.layers, 'layers'),
+    scratch: spec.scratch ?? null,
+  };
+}
+
+function nameOf<K extends string>(table: Readonly<Record<K, number>>, value: number, field: string): K {
+  for (const key of Object.keys(table) as K[]) if (table[key] === value) return key;
+  throw new InvalidInputError(`${field} has the unknown value ${value}`, {
+    hint: `use one of ${Object.keys(table).join(', ')}, or the same version of shardex on both sides`,
+  });
+}
+
+function sizeFactorMethod(text: string): DeParameters['sizeFactors'] {
+  if (text === 'total') return text;
+  if (text.startsWith('obs:') && text.length > 'obs:'.length) return text as `obs:${string}`;
+  throw new InvalidInputError(`size factors cannot be "${text}"`, { hint: 'use total or obs:NAME' });
+}
+
+function positive(value: number, field: string, below: number): number {
+  if (value > 0 && value < below) return value;
+  const range = below === Infinity ? 'a positive number' : `between 0 and ${below}`;
+  throw new InvalidInputError(`${field} is ${value}`, { hint: `it must be ${range}` });
+}
