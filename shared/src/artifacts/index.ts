@@ -1,3 +1,4 @@
 export * from './task-spec.js';
 export * from './array-bundle.js';
 export * from './job-context.js';
+export * from './result-layers.js';

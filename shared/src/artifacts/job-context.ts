@@ -28,6 +28,10 @@ export interface JobContext {
   readonly groupLabels: readonly string[];
   /** Version of the input when the job was planned; a task that finds another refuses to mix them. */
   readonly inputVersion: string;
+  readonly inputBytes: number;
+  readonly geneNames: readonly string[];
+  /** What was said when the job was planned, one sentence each. */
+  readonly warnings: readonly string[];
   /** The matrix descriptor with its arrays replaced by names of arrays in this bundle. */
   readonly matrix: unknown;
 }
@@ -49,7 +53,7 @@ export interface ScanSummary {
  * Arrays of a `scan` output (n = rowEnd − rowBegin, k = keptRows, G = genes, P + 1 = groups):
  * `total` f64 n, `nGenes` u32 n, `kept` u8 n, `geneTotal` f64 G, `geneCells` u32 G, `groupRows` u32 P + 2 (first kept row of
  * each group), `rowIds` u32 k (row in the file), `rowOffsets` u32 k + 1 (bytes into `rows`), `rowNonzeros` u32 k,
- * `groupCrc` u32 P + 1 (CRC-32 of the group's bytes), `rows` u8 (compact rows sorted by group, then by row).
+ * `rows` u8 (compact rows sorted by group, then by row).
  */
 export const SCAN_ARRAYS = [
   'total',
@@ -75,7 +79,7 @@ export interface NodeSummary {
 /**
  * Header of the `size-factors` artifact. Arrays: `sizeFactor` f64 nCells (NaN where not kept), `kept` u8 nCells, `total` f64
  * nCells, `nGenes` u32 nCells, `groupCells` u32 P + 1, `groupNonzeros` f64 P + 1, `groupKept` u8 P + 1, `geneKept` u8 G,
- * `geneTotal` f64 G, `geneCells` u32 G, `nodeSizeFactors` f64 K.
+ * `geneTotal` f64 G, `geneCells` u32 G, `nodeSizeFactors` f64 K, `quantumExponents` i32 G.
  */
 export interface SizeFactorSummary {
   readonly keptCells: number;

@@ -1,0 +1,234 @@
+import {
+  encodeBundle,
+  SCRATCH_NAMES,
+  STAGES,
+  type JobContext,
+  type SizeFactorSummary,
+  type StageName,
+  type TaskSpec,
+} from '@shardex/shared/artifacts';
+import type { DeParameters } from '@shardex/shared/config';
+import { InvalidInputError, InvariantBrokenError } from '@shardex/shared/errors';
+import { packMatrixDescriptor } from '@shardex/shared/h5ad';
+import { taskId, type JobId } from '@shardex/shared/ids';
+import { openStore, type ObjectStore } from '@shardex/shared/storage';
+import type {
+  JobHistory,
+  JobPlanner,
+  JobSpec,
+  PlannedTask,
+  PreparedJob,
+  ReductionReport,
+  ResultsRequest,
+  StagePlan,
+} from '../../domain/job-planner-port.js';
+import { planControl, planGroups, planScan, type ClusterShape } from '../../domain/plan-shards.js';
+import { withArtifact } from '../reductions/scratch.js';
+import { claimOutput, existingResults, removeScratch, scratchFolder } from './job-folder.js';
+import { readInput, type ResolvedInput } from './read-input.js';
+import { streamResults } from './stream-results.js';
+import { runReduction } from './run-reduction.js';
+
+/** The version that is written to results and decides whether a run can be resumed. */
+export const PRODUCT_VERSION = '0.1.0';
+
+/** Expected cost of each stage relative to the others, for the time estimate; measured on a 50,000 × 8,000 screen. */
+const STAGE_WEIGHTS: Readonly<Record<StageName, number>> = {
+  scan: 20,
+  'size-factors': 1,
+  control: 6,
+  dispersion: 35,
+  trend: 2,
+  fit: 30,
+  merge: 6,
+};
+
+interface JobEntry {
+  readonly parameters: DeParameters;
+  readonly scratchUri: string;
+  readonly store: ObjectStore;
+  readonly nCells: number;
+  readonly nGenes: number;
+  readonly storedCount: number;
+  /** Task outputs of each planned stage, in task order. */
+  readonly outputs: Record<string, readonly string[]>;
+}
+
+/** Differential expression as the job machine sees it: what to do first, what comes next, what to do with the pieces. */
+export class DePlanner implements JobPlanner {
+  private readonly jobs = new Map<JobId, JobEntry>();
+  /** Output folders of the jobs that succeeded. */
+  private readonly finished = new Map<JobId, string>();
+
+  /**
+   * @param cluster - asked whenever a stage is cut into tasks: how many can run at the same time, and with how much memory
+   */
+  constructor(private readonly cluster: () => ClusterShape) {}
+
+  async prepare(jobId: JobId, spec: JobSpec): Promise<PreparedJob> {
+    const input = await readInput(spec.parameters);
+    const { parameters } = input;
+    const claimed = [...this.jobs.values()].some((job) => job.parameters.output === parameters.output);
+    if (claimed) {
+      throw new InvalidInputError(`another job is writing to ${parameters.output}`, { hint: 'choose another --out' });
+    }
+    await claimOutput(parameters.output, spec.existingOutput);
+    const scratchUri = scratchFolder(parameters);
+    const store = openStore(scratchUri);
+    const context = contextOf(input);
+    if (spec.existingOutput === 'resume') await requireSameRun(store, context);
+    else await removeScratch(scratchUri);
+    await commitContext(store, input, context);
+    this.jobs.set(jobId, {
+      parameters,
+      scratchUri,
+      store,
+      nCells: context.nCells,
+      nGenes: context.nGenes,
+      storedCount: 'nonzeroCount' in input.descriptor ? input.descriptor.nonzeroCount : context.nCells * context.nGenes,
+      outputs: {},
+    });
+    const results = await existingResults(parameters.output);
+    const warnings = [...input.warnings];
+    if (spec.existingOutput === 'resume' && results.includes('run.json')) warnings.push('finished results are made again');
+    return { stages: stagesOf(parameters), params: parameters, warnings };
+  }
+
+  async planStage(jobId: JobId, stage: string): Promise<readonly PlannedTask[]> {
+    const job = this.entry(jobId);
+    const name = `plans/${stage}.json`;
+    let specs: TaskSpec[];
+    // A resumed job keeps the shards it was cut into, whatever the cluster looks like now.
+    if (await job.store.exists(name)) {
+      specs = JSON.parse(new TextDecoder().decode(await job.store.readAll(name))) as TaskSpec[];
+    } else {
+      specs = await this.cut(job, stage as StageName);
+      await job.store.commit(name, [new TextEncoder().encode(JSON.stringify(specs))]);
+    }
+    const outputs = specs.map((_, i) => SCRATCH_NAMES.task(stage, i));
+    job.outputs[stage] = outputs;
+    const { memoryBytes } = this.cluster();
+    return Promise.all(
+      specs.map(async (spec, i): Promise<PlannedTask> => {
+        const output = outputs[i] as string;
+        const task = { taskId: taskId(`${jobId}/${stage}/${i}`), spec, scratchUri: job.scratchUri, output, memoryBytes };
+        if (!(await job.store.exists(output))) return task;
+        return { ...task, alreadyDone: { output, bytesRead: 0, bytesWritten: 0, nonzeros: 0, fits: 0, warnings: [] } };
+      }),
+    );
+  }
+
+  async reduce(
+    jobId: JobId,
+    stage: string,
+    report: (fraction: number) => void,
+    signal: AbortSignal,
+    history: () => JobHistory,
+  ): Promise<ReductionReport> {
+    const job = this.entry(jobId);
+    if (stage !== 'size-factors' && stage !== 'trend' && stage !== 'merge') {
+      throw new InvariantBrokenError(`"${stage}" is not a reduction`);
+    }
+    const order = { stage, scratchUri: job.scratchUri, outputs: job.outputs, history: history() } as const;
+    const warnings = await runReduction(order, report, signal);
+    if (stage === 'merge') {
+      await removeScratch(job.scratchUri);
+      this.jobs.delete(jobId);
+      this.finished.set(jobId, job.parameters.output);
+    }
+    return { warnings };
+  }
+
+  results(jobId: JobId, request: ResultsRequest): AsyncIterable<Uint8Array> {
+    const output = this.finished.get(jobId);
+    if (output === undefined) {
+      throw new InvalidInputError(`job ${jobId} has no results`, { hint: 'wait until it has succeeded' });
+    }
+    return streamResults(output, request);
+  }
+
+  async abandon(jobId: JobId): Promise<void> {
+    // The scratch stays: --resume goes on from it, and a run without --resume clears it.
+    this.jobs.delete(jobId);
+    return Promise.resolve();
+  }
+
+  private entry(jobId: JobId): JobEntry {
+    const job = this.jobs.get(jobId);
+    if (job === undefined) throw new InvariantBrokenError(`job ${jobId} was never prepared`);
+    return job;
+  }
+
+  private async cut(job: JobEntry, stage: StageName): Promise<TaskSpec[]> {
+    const cluster = this.cluster();
+    if (stage === 'scan') return planScan(job.nCells, job.storedCount, cluster);
+    const groupNonzeros = await withArtifact<SizeFactorSummary, Float64Array>(
+      job.store,
+      SCRATCH_NAMES.sizeFactors,
+      (reader) => reader.f64('groupNonzeros'),
+    );
+    if (stage === 'control') return planControl(job.nGenes, groupNonzeros[0], cluster);
+    if (stage === 'dispersion' || stage === 'fit') return planGroups(stage, groupNonzeros, job.nGenes, cluster);
+    throw new InvariantBrokenError(`stage "${stage}" is not cut into tasks`);
+  }
+}
+
+/** Only the NB-GLM with estimated dispersions needs the dispersion and trend stages. */
+function stagesOf(parameters: DeParameters): StagePlan[] {
+  const estimates = parameters.tests.includes('nb-glm') && parameters.dispersion === null;
+  return STAGES.filter((name) => estimates || (name !== 'dispersion' && name !== 'trend')).map((name) => {
+    const weight = STAGE_WEIGHTS[name];
+    if (name === 'size-factors') return { name, executor: 'coordinator', weight, output: SCRATCH_NAMES.sizeFactors };
+    if (name === 'trend') return { name, executor: 'coordinator', weight, output: SCRATCH_NAMES.trend };
+    return { name, executor: name === 'merge' ? 'coordinator' : 'workers', weight };
+  });
+}
+
+function contextOf(input: ResolvedInput): JobContext {
+  const { json, arrays } = packMatrixDescriptor(input.descriptor);
+  return {
+    version: PRODUCT_VERSION,
+    parameters: input.parameters,
+    inputScale: input.inputScale,
+    nCells: input.descriptor.nRows,
+    nGenes: input.descriptor.nColumns,
+    groupLabels: input.design.labels,
+    inputVersion: input.metadata.version,
+    inputBytes: input.metadata.sizeBytes,
+    geneNames: input.metadata.varNames ?? [],
+    warnings: input.warnings,
+    matrix: {
+      json,
+      arrays: Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, dtypeOf(array)])),
+    },
+  };
+}
+
+const dtypeOf = (array: Float64Array | Uint32Array | Uint8Array): 'f64' | 'u32' | 'u8' =>
+  array instanceof Float64Array ? 'f64' : array instanceof Uint32Array ? 'u32' : 'u8';
+
+async function commitContext(store: ObjectStore, input: ResolvedInput, context: JobContext): Promise<void> {
+  const { arrays } = packMatrixDescriptor(input.descriptor);
+  const matrix = Object.fromEntries(Object.entries(arrays).map(([name, array]) => [`matrix/${name}`, array]));
+  const given = input.givenSizeFactors === null ? {} : { givenSizeFactor: input.givenSizeFactors };
+  await store.commit(SCRATCH_NAMES.context, encodeBundle(context, { group: input.design.group, ...given, ...matrix }));
+}
+
+/** A run goes on only with what it was begun with. @throws InvalidInputError naming what differs */
+async function requireSameRun(store: ObjectStore, context: JobContext): Promise<void> {
+  if (!(await store.exists(SCRATCH_NAMES.context))) return;
+  const before = await withArtifact<JobContext, JobContext>(store, SCRATCH_NAMES.context, (reader) =>
+    Promise.resolve(reader.meta),
+  );
+  const differing = Object.keys(context.parameters).filter(
+    (name) =>
+      JSON.stringify(context.parameters[name as keyof DeParameters]) !==
+      JSON.stringify(before.parameters[name as keyof DeParameters]),
+  );
+  if (before.version !== context.version) differing.push('version of shardex');
+  if (before.inputVersion !== context.inputVersion) differing.push('input file');
+  if (differing.length === 0) return;
+  throw new InvalidInputError(`the unfinished run in ${store.uri} differs in: ${differing.join(', ')}`, {
+    hint: 'repeat the command it was started with, or begin anew with --force',
+  });
+}

@@ -1,0 +1,43 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { toShardexError } from '@shardex/shared/errors';
+import { reduceSizeFactors } from '../reductions/size-factors.js';
+import { reduceTrend } from '../reductions/trend.js';
+import { reduceMerge } from '../reductions/merge.js';
+import { openScope } from '../reductions/scratch.js';
+import type { ReductionMessage, ReductionOrder } from './run-reduction.js';
+
+/** Body of the thread that runs one reduction, so that the coordinator keeps answering its workers meanwhile. */
+const order = workerData as ReductionOrder;
+const cancelled = new Int32Array(order.cancelFlag);
+const post = (message: ReductionMessage): void => parentPort?.postMessage(message);
+
+const run = async (): Promise<readonly string[]> => {
+  const scope = await openScope(
+    order.scratchUri,
+    order.outputs,
+    (fraction) => post({ kind: 'progress', fraction }),
+    () => Atomics.load(cancelled, 0) === 1,
+  );
+  switch (order.stage) {
+    case 'size-factors':
+      return reduceSizeFactors(scope);
+    case 'trend':
+      return reduceTrend(scope);
+    case 'merge':
+      return reduceMerge(scope, order.history);
+  }
+};
+
+try {
+  post({ kind: 'done', warnings: await run() });
+} catch (error) {
+  const failure = toShardexError(error, `running the ${order.stage} stage`);
+  post({
+    kind: 'failed',
+    tag: failure.tag,
+    message: failure.message,
+    hint: failure.hint,
+    details: failure.details,
+    stack: failure.cause instanceof Error ? (failure.cause.stack ?? '') : (failure.stack ?? ''),
+  });
+}

@@ -1,0 +1,123 @@
+import type { TestName } from '../config/index.js';
+
+/** One perturbations × genes array of a test's results. */
+export interface ResultLayer {
+  /** Name in the h5ad file's layers; `X` is the effect. */
+  readonly name: string;
+  readonly dtype: 'f32' | 'f64' | 'u8' | 'i32';
+  /** Set for layers that are only written with `--layers crispyx`. */
+  readonly crispyx?: true;
+  /** Set for layers that the merge makes itself: they need all p-values of the screen. */
+  readonly merged?: true;
+}
+
+export interface TestOutput {
+  /** File name without extension. */
+  readonly file: string;
+  /** What X holds. */
+  readonly effect: string;
+  readonly layers: readonly ResultLayer[];
+}
+
+const PVALUE_LAYERS: readonly ResultLayer[] = [
+  { name: 'pvalue', dtype: 'f64' },
+  { name: 'log10_pvalue', dtype: 'f32' },
+  { name: 'pvalue_adj', dtype: 'f64' },
+  { name: 'pvalue_adj_global', dtype: 'f64', merged: true },
+];
+const Z_SCORE: ResultLayer = { name: 'z_score', dtype: 'f32' };
+const EFFECT: ResultLayer = { name: 'X', dtype: 'f32' };
+const EXPRESSION_LAYERS: readonly ResultLayer[] = [{ name: 'pts', dtype: 'f32' }];
+const STATUS: ResultLayer = { name: 'status', dtype: 'u8' };
+
+/**
+ * The arrays of every test's results, in the order in which they are written.
+ *
+ * @source the output contract (docs/output.md)
+ */
+export const TEST_OUTPUTS: Readonly<Record<TestName, TestOutput>> = {
+  'nb-glm': {
+    file: 'nb_glm',
+    effect: 'log2_fold_change',
+    layers: [
+      EFFECT,
+      { name: 'standard_error', dtype: 'f32' },
+      Z_SCORE,
+      ...PVALUE_LAYERS,
+      ...EXPRESSION_LAYERS,
+      { name: 'mean', dtype: 'f32' },
+      STATUS,
+      { name: 'logfoldchange_raw_ln', dtype: 'f32', crispyx: true },
+      { name: 'standard_error_ln', dtype: 'f32', crispyx: true },
+      { name: 'intercept', dtype: 'f32', crispyx: true },
+      { name: 'converged', dtype: 'u8', crispyx: true },
+      { name: 'iterations', dtype: 'i32', crispyx: true },
+    ],
+  },
+  wilcoxon: {
+    file: 'wilcoxon',
+    effect: 'auc',
+    layers: [
+      EFFECT,
+      Z_SCORE,
+      ...PVALUE_LAYERS,
+      { name: 'logfoldchanges', dtype: 'f32' },
+      ...EXPRESSION_LAYERS,
+      STATUS,
+      { name: 'u_statistic', dtype: 'f64', crispyx: true },
+    ],
+  },
+  't-test': {
+    file: 't_test',
+    effect: 'mean_difference',
+    layers: [
+      EFFECT,
+      Z_SCORE,
+      { name: 'degrees_of_freedom', dtype: 'f32' },
+      ...PVALUE_LAYERS,
+      { name: 'logfoldchanges', dtype: 'f32' },
+      ...EXPRESSION_LAYERS,
+      STATUS,
+    ],
+  },
+};
+
+/** The layers one run writes for a test. */
+export function resultLayers(test: TestName, layers: 'default' | 'crispyx'): readonly ResultLayer[] {
+  return TEST_OUTPUTS[test].layers.filter((layer) => layers === 'crispyx' || layer.crispyx !== true);
+}
+
+/** Name of a layer's array in a `fit` output: perturbations of the task × genes, row-major. */
+export const fitArrayName = (test: TestName, layer: string): string => `${test}/${layer}`;
+
+/** Header of a `fit` output. */
+export interface FitSummary {
+  /** Group of each row; groups that were dropped have none. */
+  readonly groups: readonly number[];
+  /** Cells of each row's group. */
+  readonly cells: readonly number[];
+  /** Fits that did not converge. */
+  readonly notConverged: number;
+}
+
+/** Header of a `control` output: genes [geneBegin, geneEnd), arrays as listed in the control task. */
+export interface ControlSummary {
+  readonly geneBegin: number;
+  readonly geneEnd: number;
+  readonly cells: number;
+  readonly nonzeros: number;
+}
+
+/** Header of a `dispersion` output. */
+export interface DispersionSummary {
+  readonly groups: number;
+  readonly cells: number;
+}
+
+/** Header of the `trend` artifact: arrays `genewise`, `trend`, `map`, `final` f64 G and `outlier` u8 G. */
+export interface TrendSummary {
+  readonly trendKind: string;
+  readonly trendCoefficients: readonly number[];
+  readonly priorVariance: number;
+  readonly warnings: readonly string[];
+}

@@ -1,0 +1,112 @@
+import {
+  BundleReader,
+  SCRATCH_NAMES,
+  type JobContext,
+  type ScanSummary,
+  type SizeFactorSummary,
+} from '@shardex/shared/artifacts';
+import { ResultLostError, ShardexError } from '@shardex/shared/errors';
+import type { CompactValueKind } from '@shardex/shared/kernels';
+import { openStore, type ObjectStore } from '@shardex/shared/storage';
+
+/** The size-factors artifact, as the later stages use it. */
+export interface CellFactors {
+  readonly summary: SizeFactorSummary;
+  readonly total: Float64Array;
+  readonly sizeFactor: Float64Array;
+  readonly nodeSizeFactors: Float64Array;
+  readonly groupKept: Uint8Array;
+  readonly groupCells: Uint32Array;
+  readonly groupNonzeros: Float64Array;
+  readonly geneKept: Uint8Array;
+  readonly quantumExponents: Int32Array;
+}
+
+/**
+ * One job's scratch as the tasks of one thread see it; what has been read stays for the thread's next task of the job.
+ */
+export class JobData {
+  private scanReaders: Promise<BundleReader<ScanSummary>[]> | null = null;
+  private factors: Promise<CellFactors> | null = null;
+  /** Further artifacts, kept by the task kinds that need them. */
+  readonly kept = new Map<string, unknown>();
+
+  private constructor(
+    readonly store: ObjectStore,
+    readonly context: JobContext,
+    readonly contextReader: BundleReader<JobContext>,
+  ) {}
+
+  static async open(scratchUri: string): Promise<JobData> {
+    const store = openStore(scratchUri);
+    const reader = await openBundle<JobContext>(store, SCRATCH_NAMES.context);
+    return new JobData(store, reader.meta, reader);
+  }
+
+  get nGroups(): number {
+    return this.context.groupLabels.length;
+  }
+
+  get valueKind(): CompactValueKind {
+    return this.context.inputScale === 'counts' ? 'count' : 'real';
+  }
+
+  /** Every scan output, in file order. */
+  scans(): Promise<BundleReader<ScanSummary>[]> {
+    this.scanReaders ??= this.cellFactors().then(({ summary }) =>
+      Promise.all(
+        Array.from({ length: summary.scanTasks }, (_, i) =>
+          openBundle<ScanSummary>(this.store, SCRATCH_NAMES.task('scan', i)),
+        ),
+      ),
+    );
+    return this.scanReaders;
+  }
+
+  cellFactors(): Promise<CellFactors> {
+    this.factors ??= this.readFactors();
+    return this.factors;
+  }
+
+  /** Opens an artifact of this job. @throws ResultLostError when it is gone */
+  open<Meta>(name: string): Promise<BundleReader<Meta>> {
+    return openBundle<Meta>(this.store, name);
+  }
+
+  async close(): Promise<void> {
+    await this.contextReader.close();
+    for (const reader of (await this.scanReaders?.catch(() => [])) ?? []) await reader.close();
+  }
+
+  private async readFactors(): Promise<CellFactors> {
+    const reader = await this.open<SizeFactorSummary>(SCRATCH_NAMES.sizeFactors);
+    try {
+      return {
+        summary: reader.meta,
+        total: await reader.f64('total'),
+        sizeFactor: await reader.f64('sizeFactor'),
+        nodeSizeFactors: await reader.f64('nodeSizeFactors'),
+        groupKept: await reader.u8('groupKept'),
+        groupCells: await reader.u32('groupCells'),
+        groupNonzeros: await reader.f64('groupNonzeros'),
+        geneKept: await reader.u8('geneKept'),
+        quantumExponents: await reader.i32('quantumExponents'),
+      };
+    } finally {
+      await reader.close();
+    }
+  }
+}
+
+/** An artifact that an earlier stage committed and that cannot be read any more has to be made again. */
+async function openBundle<Meta>(store: ObjectStore, name: string): Promise<BundleReader<Meta>> {
+  try {
+    return await BundleReader.open<Meta>(await store.open(name));
+  } catch (error) {
+    if (!(error instanceof ShardexError) || error.tag === 'StorageUnavailable') throw error;
+    throw new ResultLostError(`${name} is no longer in scratch or is damaged`, {
+      cause: error,
+      details: { output: name },
+    });
+  }
+}
