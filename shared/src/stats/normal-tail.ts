@@ -11,7 +11,7 @@ import erfcx from '@stdlib/math-base-special-erfcx';
 export function normalTwoSided(z: number): number {
   const distance = Math.abs(z);
   if (distance > 40) return 0;
-  return Math.exp(-0.5 * z * z) * erfcx(distance * Math.SQRT1_2);
+  return Math.min(1, Math.exp(-0.5 * z * z) * erfcx(distance * Math.SQRT1_2));
 }
 
 /**
@@ -22,5 +22,5 @@ export function normalTwoSided(z: number): number {
 export function log10NormalTwoSided(z: number): number {
   const distance = Math.abs(z);
   if (distance === Infinity) return -Infinity;
-  return (Math.log(erfcx(distance * Math.SQRT1_2)) - 0.5 * z * z) / Math.LN10;
+  return Math.min(0, (Math.log(erfcx(distance * Math.SQRT1_2)) - 0.5 * z * z) / Math.LN10);
 }

@@ -13,7 +13,7 @@ export function studentTwoSided(t: number, df: number): number {
   if (t === 0) return 1;
   if (Math.abs(t) === Infinity) return 0;
   const tail = scaledTail(t, df);
-  return Math.exp(-tail.exponent) * tail.factor;
+  return Math.min(1, Math.exp(-tail.exponent) * tail.factor);
 }
 
 /**
@@ -27,7 +27,7 @@ export function log10StudentTwoSided(t: number, df: number): number {
   if (t === 0) return 0;
   if (Math.abs(t) === Infinity) return -Infinity;
   const tail = scaledTail(t, df);
-  return (Math.log(tail.factor) - tail.exponent) / Math.LN10;
+  return Math.min(0, (Math.log(tail.factor) - tail.exponent) / Math.LN10);
 }
 
 /** p = exp(−exponent) · factor, kept apart so that neither underflows. */
