@@ -61,16 +61,7 @@ export interface NdArraySpec {
  * by h5wasm, so a boolean becomes int8 0 or 1; `null` is left out.
  */
 export type UnsValue =
-  | string
-  | number
-  | bigint
-  | boolean
-  | null
-  | readonly string[]
-  | NumericArray
-  | RecArraySpec
-  | NdArraySpec
-  | UnsDict;
+  string | number | bigint | boolean | null | readonly string[] | NumericArray | RecArraySpec | NdArraySpec | UnsDict;
 export interface UnsDict {
   readonly [key: string]: UnsValue;
 }

@@ -1,0 +1,309 @@
+import {
+  InvalidInputError,
+  InvariantBrokenError,
+  ResourceExhaustedError,
+  UnsupportedDataError,
+} from '../errors/index.js';
+import { loadHdf5Module, type CompoundMember, type Hdf5Module, type WriteMetadata } from './write-hdf5-module.js';
+import type { MatrixDtype, NumericArray } from './write-types.js';
+
+/** Numbers of HDF5's datatype classes. @source HDF5 File Format Specification 4.0, section IV.A.2.d */
+const INTEGER = 0;
+const FLOAT = 1;
+const STRING = 3;
+const COMPOUND = 6;
+
+const UNLIMITED = 2n ** 64n - 1n;
+const GZIP_FILTER = 1;
+/** In WebAssembly's memory a variable-length string is a 32-bit pointer. */
+const POINTER_BYTES = 4;
+/** A message of an object header, the description of a compound included, has a 16-bit length and ends on 8 bytes. */
+const MAX_MESSAGE_BYTES = 65_528;
+
+interface ElementType {
+  readonly type: number;
+  readonly size: number;
+  readonly signed: boolean;
+}
+const TYPES: Readonly<Record<MatrixDtype | 'i64', ElementType>> = {
+  f32: { type: FLOAT, size: 4, signed: true },
+  f64: { type: FLOAT, size: 8, signed: true },
+  i32: { type: INTEGER, size: 4, signed: true },
+  i64: { type: INTEGER, size: 8, signed: true },
+  u8: { type: INTEGER, size: 1, signed: false },
+};
+export type BulkDtype = keyof typeof TYPES;
+export const bytesPerElement = (dtype: BulkDtype): number => TYPES[dtype].size;
+
+const VLEN_STRING = { type: STRING, size: POINTER_BYTES, signed: false, vlen: true, cset: 1, strpad: 0 };
+
+const elementTypeOf = (array: NumericArray): ElementType => {
+  const float = array instanceof Float64Array || array instanceof Float32Array;
+  const unsigned = array instanceof Uint8Array || array instanceof Uint16Array || array instanceof Uint32Array;
+  return { type: float ? FLOAT : INTEGER, size: array.BYTES_PER_ELEMENT, signed: !unsigned };
+};
+
+/**
+ * The small objects of a new HDF5 file, written with h5wasm: groups, attributes, strings, short arrays, compounds, and
+ * place-holders for bulk datasets whose bytes are appended later.
+ *
+ * h5wasm reports most failures of the HDF5 library as success, so every object is looked up after it was made.
+ * `libver=earliest` is asked for on purpose: superblock 0 and version 1 headers carry no checksums, so that lengths and
+ * addresses can be patched in place, and every reader of the last 25 years understands them.
+ */
+export class Hdf5Skeleton {
+  private readonly datasetPaths: string[] = [];
+
+  private constructor(
+    private readonly module: Hdf5Module,
+    private readonly fileId: bigint,
+    private readonly displayPath: string,
+  ) {}
+
+  /**
+   * @param path - an existing file that is overwritten
+   * @param displayPath - how error messages call it
+   */
+  static async create(path: string, displayPath: string): Promise<Hdf5Skeleton> {
+    const module = await loadHdf5Module();
+    const { H5F_ACC_TRUNC, H5F_LIBVER_EARLIEST, H5F_LIBVER_LATEST } = module;
+    const fileId = module.open(path, H5F_ACC_TRUNC, false, H5F_LIBVER_EARLIEST, H5F_LIBVER_LATEST);
+    // A refusal is an identifier below zero, seen through 64 bits as unsigned or signed.
+    if (BigInt.asIntN(64, fileId) < 0n) {
+      throw new InvariantBrokenError(`writing ${displayPath}: HDF5 cannot create the file`);
+    }
+    return new Hdf5Skeleton(module, fileId, displayPath);
+  }
+
+  group(path: string): void {
+    requireName(path);
+    this.check(this.module.create_group(this.fileId, path, false), path);
+    this.requireType(path, this.module.H5G_GROUP);
+  }
+
+  stringAttribute(path: string, name: string, text: string): void {
+    this.stringAttributeOfShape(path, name, [text], []);
+  }
+
+  stringArrayAttribute(path: string, name: string, texts: readonly string[]): void {
+    // h5wasm drops an empty string array silently; anndata itself writes an empty float64 array.
+    if (texts.length === 0) this.numericAttribute(path, name, new Float64Array(0), [0]);
+    else this.stringAttributeOfShape(path, name, texts, [texts.length]);
+  }
+
+  numericAttribute(path: string, name: string, values: NumericArray, shape: readonly number[]): void {
+    this.withHeap(values, (pointer) => {
+      const metadata = { ...common(shape), ...elementTypeOf(values) };
+      this.check(this.module.create_attribute(this.fileId, path, name, pointer, metadata), `${path}@${name}`);
+    });
+    this.requireAttribute(path, name);
+  }
+
+  numeric(path: string, values: NumericArray, shape: readonly number[]): void {
+    this.withHeap(values, (pointer) => this.dataset(path, pointer, { ...common(shape), ...elementTypeOf(values) }));
+  }
+
+  /** Variable-length UTF-8; `shape` is empty for a single string. */
+  strings(path: string, values: readonly string[], shape: readonly number[]): void {
+    requireName(path);
+    values.forEach((text) => requireNoNul(text, path));
+    const metadata = { ...common(shape), ...VLEN_STRING };
+    this.check(this.module.create_vlen_str_dataset(this.fileId, path, values, metadata), path);
+    this.created(path);
+  }
+
+  /** A contiguous dataset of one element; its dimensions and place are patched when the bytes are known. */
+  contiguousPlaceholder(path: string, dtype: BulkDtype, rank: number): void {
+    const shape = Array.from({ length: rank }, () => 1);
+    this.withHeap(new Uint8Array(TYPES[dtype].size), (pointer) =>
+      this.dataset(path, pointer, { ...common(shape), ...TYPES[dtype] }),
+    );
+  }
+
+  /** An empty, growing, compressed dataset of one dimension; its length and chunk index are patched. */
+  chunkedPlaceholder(path: string, dtype: BulkDtype, chunkElements: number, gzipLevel: number): void {
+    this.withHeap(new Uint8Array(0), (pointer) =>
+      this.dataset(path, pointer, {
+        ...common([0]),
+        ...TYPES[dtype],
+        maxshape: [UNLIMITED],
+        chunks: [BigInt(chunkElements)],
+        compression: GZIP_FILTER,
+        compression_opts: [gzipLevel],
+      }),
+    );
+  }
+
+  /**
+   * One compound of equally long fields.
+   *
+   * @throws UnsupportedDataError when there are more fields than an object header can describe, about 900; h5py and
+   *   with it scanpy have the same limit
+   */
+  compound(path: string, fields: Readonly<Record<string, readonly string[] | Float32Array | Float64Array>>): void {
+    const names = Object.keys(fields);
+    const columns = names.map((name) => fields[name] as readonly string[] | Float32Array | Float64Array);
+    const nRows = columns[0]?.length ?? 0;
+    this.requireFieldsFit(path, names);
+    let rowBytes = 0;
+    const members = columns.map((column, i): CompoundMember => {
+      const type = isNumeric(column) ? { vlen: false, ...elementTypeOf(column) } : VLEN_STRING;
+      const member = { name: names[i] as string, offset: rowBytes, littleEndian: true, shape: [], ...type };
+      rowBytes += type.size;
+      return member;
+    });
+    const rows = Buffer.alloc(rowBytes * nRows);
+    const interned = new Map<string, number>();
+    try {
+      columns.forEach((column, i) => {
+        let at = (members[i] as CompoundMember).offset;
+        for (const value of column) {
+          if (typeof value === 'string') rows.writeUInt32LE(this.intern(value, interned, path), at);
+          else if (column instanceof Float32Array) rows.writeFloatLE(value, at);
+          else rows.writeDoubleLE(value, at);
+          at += rowBytes;
+        }
+      });
+      this.withHeap(rows, (pointer) =>
+        this.dataset(path, pointer, {
+          ...common([nRows]),
+          type: COMPOUND,
+          size: rowBytes,
+          signed: false,
+          compound_type: { members, nmembers: members.length },
+        }),
+      );
+    } finally {
+      for (const pointer of interned.values()) this.module._free(pointer);
+    }
+  }
+
+  /**
+   * Closes the file.
+   *
+   * @returns the address of every dataset's object header, by path
+   */
+  close(): Map<string, number> {
+    // An object reference is the address of the object's header: no need to parse groups to find it again.
+    const addresses = new Map<string, number>();
+    for (const path of this.datasetPaths) {
+      const reference = this.module.create_object_reference(this.fileId, path);
+      addresses.set(path, Number(Buffer.from(reference).readBigUInt64LE(0)));
+    }
+    this.check(this.module.close_file(this.fileId), 'the file');
+    return addresses;
+  }
+
+  /** Lets go of the file after a failure; what it holds no longer matters. */
+  abandon(): void {
+    this.module.close_file(this.fileId);
+  }
+
+  private stringAttributeOfShape(path: string, name: string, texts: readonly string[], shape: readonly number[]): void {
+    texts.forEach((text) => requireNoNul(text, `${path}@${name}`));
+    const metadata = { ...common(shape), ...VLEN_STRING };
+    const status = this.module.create_vlen_str_attribute(this.fileId, path, name, texts, metadata);
+    this.check(status, `${path}@${name}`);
+    this.requireAttribute(path, name);
+  }
+
+  private dataset(path: string, pointer: bigint, metadata: WriteMetadata): void {
+    requireName(path);
+    this.check(this.module.create_dataset(this.fileId, path, pointer, metadata), path);
+    this.created(path);
+  }
+
+  private created(path: string): void {
+    this.requireType(path, this.module.H5G_DATASET);
+    this.datasetPaths.push(path);
+  }
+
+  private withHeap(values: NumericArray | Buffer, body: (pointer: bigint) => void): void {
+    const pointer = this.allocate(values.byteLength);
+    try {
+      this.module.HEAPU8.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), pointer);
+      body(BigInt(pointer));
+    } finally {
+      this.module._free(pointer);
+    }
+  }
+
+  private intern(text: string, interned: Map<string, number>, path: string): number {
+    const known = interned.get(text);
+    if (known !== undefined) return known;
+    requireNoNul(text, path);
+    const bytes = Buffer.from(`${text}\0`, 'utf8');
+    const pointer = this.allocate(bytes.length);
+    this.module.HEAPU8.set(bytes, pointer);
+    interned.set(text, pointer);
+    return pointer;
+  }
+
+  private allocate(bytes: number): number {
+    const pointer = this.module._malloc(Math.max(bytes, 1));
+    if (pointer !== 0) return pointer;
+    throw new ResourceExhaustedError(`writing ${this.displayPath}: HDF5 has no memory for ${bytes} bytes`);
+  }
+
+  /** @source HDF5 File Format Specification 4.0, section IV.A.2.d, compound datatype of version 1 */
+  private requireFieldsFit(path: string, names: readonly string[]): void {
+    const padded = (bytes: number): number => Math.ceil(bytes / 8) * 8;
+    // Name, 32 bytes of offset and dimensions, then at most 20 bytes for the type of a float.
+    const bytes = names.reduce((sum, name) => sum + padded(Buffer.byteLength(name) + 1) + 32 + 20, 8);
+    if (bytes <= MAX_MESSAGE_BYTES) return;
+    throw new UnsupportedDataError(`writing ${this.displayPath}: ${path} would have ${names.length} fields`, {
+      hint: 'HDF5 describes about 900 fields at most; write fewer groups into it',
+      details: { path, fields: names.length },
+    });
+  }
+
+  private check(status: number, path: string): void {
+    if (status < 0) throw this.failed(path);
+  }
+
+  private requireType(path: string, type: number): void {
+    let found: number | null = null;
+    try {
+      found = this.module.get_type(this.fileId, path);
+    } catch {
+      // "name not defined": the object was not made.
+    }
+    if (found !== type) throw this.failed(path);
+  }
+
+  private requireAttribute(path: string, name: string): void {
+    if (!this.module.get_attribute_names(this.fileId, path).includes(name)) throw this.failed(`${path}@${name}`);
+  }
+
+  private failed(path: string): InvariantBrokenError {
+    return new InvariantBrokenError(`writing ${this.displayPath}: HDF5 did not write ${path}`, {
+      hint: 'check the room left on the disk',
+      details: { path },
+    });
+  }
+}
+
+const common = (shape: readonly number[]): Omit<WriteMetadata, 'type' | 'size' | 'signed'> => ({
+  vlen: false,
+  littleEndian: true,
+  shape: shape.map(BigInt),
+  maxshape: null,
+  chunks: null,
+  compression: 0,
+  compression_opts: [],
+  track_order: false,
+});
+
+const isNumeric = (column: readonly string[] | Float32Array | Float64Array): column is Float32Array | Float64Array =>
+  ArrayBuffer.isView(column);
+
+function requireNoNul(text: string, path: string): void {
+  if (!text.includes('\0')) return;
+  throw new InvalidInputError(`a text of ${path} contains a NUL character, which HDF5 strings cannot hold`);
+}
+
+function requireName(path: string): void {
+  const last = path.slice(path.lastIndexOf('/') + 1);
+  if (last !== '' && last !== '.' && last !== '..' && !last.includes('\0')) return;
+  throw new InvalidInputError(`"${last}" cannot be the name of an HDF5 object`, { details: { path } });
+}
