@@ -1,1 +1,2 @@
 export * from './csr-block.js';
+export * from './float16.js';

@@ -1,2 +1,3 @@
 export { Hdf5Bytes } from './hdf5-bytes.js';
 export { readDatasetDescriptor } from './dataset-descriptor.js';
+export { filterName } from './messages.js';

@@ -76,6 +76,9 @@ const FILTER_NAMES: Readonly<Record<number, string>> = {
   32026: 'blosc2',
 };
 
+/** What people call a filter; "filter-<id>" when it is not a well-known one. */
+export const filterName = (id: number): string => FILTER_NAMES[id] ?? `filter-${id}`;
+
 /** @source HDF5 File Format Specification 4.0, section IV.A.2.l */
 export function parseFilters(body: Uint8Array, path: string): FilterStep[] {
   const cursor = new ByteCursor(body, `the filters of ${path}`);
@@ -90,7 +93,7 @@ export function parseFilters(body: Uint8Array, path: string): FilterStep[] {
     cursor.skip(version === 1 ? Math.ceil(nameBytes / 8) * 8 : nameBytes);
     const parameters = Array.from({ length: parameterCount }, () => cursor.u32());
     if (version === 1 && parameterCount % 2 === 1) cursor.skip(4);
-    return { id, name: FILTER_NAMES[id] ?? `filter-${id}`, parameters };
+    return { id, name: filterName(id), parameters };
   });
 }
 

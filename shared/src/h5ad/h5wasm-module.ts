@@ -1,0 +1,52 @@
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { ready } from 'h5wasm/node';
+
+/** The functions of the HDF5 library compiled to WebAssembly, for the parts that need a real HDF5. */
+export type H5Module = Awaited<typeof ready>;
+
+const STANDARD_ERROR = 2;
+/** The end of HDF5's explanation is the cause; keep no more than this. */
+const MAX_DIAGNOSTIC_CHARACTERS = 4000;
+
+let loading: Promise<H5Module> | undefined;
+let diagnostics = '';
+
+/**
+ * Loads the library once per thread, with the decompression plugins in reach.
+ *
+ * HDF5 prints a stack of reasons for every failure, foreseen ones too. They are kept from the user's screen and handed
+ * out by `takeDiagnostics` instead. (The library's own throwing handler is no way out: it leaks a descriptor per error
+ * and aborts after some 1,800.)
+ */
+export async function loadH5wasm(): Promise<H5Module> {
+  loading ??= ready.then((module) => {
+    captureStandardError(module);
+    const plugins = join(dirname(createRequire(import.meta.url).resolve('h5wasm-plugins')), 'plugins');
+    module.insert_plugin_search_path(plugins, 0);
+    return module;
+  });
+  return loading;
+}
+
+/** What HDF5 printed since the last call. */
+export function takeDiagnostics(): string {
+  const text = diagnostics;
+  diagnostics = '';
+  return text;
+}
+
+interface WritableFileSystem {
+  write(stream: { fd: number }, bytes: Uint8Array, offset: number, length: number, position?: number): number;
+}
+
+function captureStandardError(module: H5Module): void {
+  const fileSystem = module.FS as unknown as WritableFileSystem;
+  const write = fileSystem.write.bind(fileSystem);
+  fileSystem.write = (stream, bytes, offset, length, position) => {
+    if (stream.fd !== STANDARD_ERROR) return write(stream, bytes, offset, length, position);
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset + offset, length).toString('utf8');
+    diagnostics = (diagnostics + text).slice(-MAX_DIAGNOSTIC_CHARACTERS);
+    return length;
+  };
+}

@@ -1,0 +1,240 @@
+import { CorruptDataError, InvalidInputError, UnsupportedDataError } from '../errors/index.js';
+import type { Hdf5File } from './read-hdf5-file.js';
+import type { Hdf5Values } from './read-hdf5-values.js';
+import type { ColumnKind, ColumnSummary, ObsColumn } from './types.js';
+
+/** Where anndata before 0.8 kept the categories of a frame's columns. */
+const OLD_CATEGORIES = '__categories';
+
+/** The frame ("/obs", "/var", "/raw/var") of an h5ad file: its index and columns, in every encoding since anndata 0.7. */
+export class FrameReader {
+  /** Name of the dataset that holds the index. */
+  private readonly indexName: string;
+  /** Rows: one per cell or gene. */
+  readonly nRows: number;
+
+  /**
+   * @param frame - path of the group
+   * @param label - name of the file in error messages
+   * @throws UnsupportedDataError for files from before anndata 0.7, whose frames are compound datasets
+   */
+  constructor(
+    private readonly file: Hdf5File,
+    private readonly frame: string,
+    private readonly label: string,
+  ) {
+    if (file.kindOf(frame) === 'dataset') {
+      throw new UnsupportedDataError(`${label} was written by anndata before 0.7: ${frame.slice(1)} is a table`, {
+        hint: 'read and write it once with a current anndata',
+      });
+    }
+    this.indexName = this.findIndex();
+    this.nRows = this.lengthOf(`${frame}/${this.indexName}`);
+  }
+
+  /** Columns in the order of the frame; those the file promises but does not hold are left out. */
+  columns(): ColumnSummary[] {
+    return this.columnNames()
+      .filter((name) => this.file.kindOf(`${this.frame}/${name}`) !== 'absent')
+      .map((name) => this.summarise(name));
+  }
+
+  /** The names of the rows as text. */
+  index(): string[] {
+    const column = this.readNode(this.indexName, `${this.frame}/${this.indexName}`);
+    return columnTexts(column).map((text) => text ?? '');
+  }
+
+  /**
+   * @throws InvalidInputError when there is no such column
+   * @throws CorruptDataError when its length is not the frame's, or a code has no category
+   */
+  read(name: string): ObsColumn {
+    const path = `${this.frame}/${name}`;
+    if (!this.columnNames().includes(name) || this.file.kindOf(path) === 'absent') {
+      throw new InvalidInputError(`${this.label} has no column "${name}" in ${this.frame.slice(1)}`, {
+        hint: `it has ${this.columnNames().join(', ') || 'no columns'}`,
+        details: { column: name },
+      });
+    }
+    const column = this.readNode(name, path);
+    const length = column.kind === 'categorical' ? column.codes.length : column.values.length;
+    if (length !== this.nRows) {
+      throw this.corrupt(name, `has ${length} entries where ${this.frame.slice(1)} has ${this.nRows} rows`);
+    }
+    return column;
+  }
+
+  private findIndex(): string {
+    const named = this.file.textAttribute(this.frame, '_index');
+    const candidates = named === '' ? ['_index', 'index'] : [named];
+    const found = candidates.find((name) => this.file.kindOf(`${this.frame}/${name}`) !== 'absent');
+    if (found === undefined) {
+      throw new CorruptDataError(`${this.label} has no index in ${this.frame.slice(1)}`, {
+        hint: 'write the file again with anndata',
+      });
+    }
+    return found;
+  }
+
+  private columnNames(): string[] {
+    const order = this.file.attribute(this.frame, 'column-order');
+    if (order?.kind === 'strings') return order.values;
+    // An empty list of names is written as an empty list of numbers.
+    if (order !== null) return [];
+    const hidden = new Set([this.indexName, OLD_CATEGORIES]);
+    return this.file.childrenOf(this.frame).filter((name) => !hidden.has(name));
+  }
+
+  private summarise(name: string): ColumnSummary {
+    const path = `${this.frame}/${name}`;
+    const encodingType = this.file.textAttribute(path, 'encoding-type');
+    const categories = this.categoriesPath(name, path);
+    if (categories !== null) {
+      return { name, kind: 'categorical', encodingType, categoryCount: this.lengthOf(categories) };
+    }
+    const values = this.file.kindOf(path) === 'group' ? `${path}/values` : path;
+    return { name, kind: this.kindOfValues(values), encodingType, categoryCount: null };
+  }
+
+  private kindOfValues(path: string): ColumnKind | 'unsupported' {
+    if (this.file.kindOf(path) !== 'dataset') return 'unsupported';
+    const metadata = this.file.metadataOf(path);
+    if (metadata.shape?.length !== 1) return 'unsupported';
+    // @source HDF5's H5T_class_t
+    switch (metadata.type) {
+      case 0:
+        return 'integer';
+      case 1:
+        return 'float';
+      case 3:
+        return 'string';
+      case 8:
+        return metadata.size === 1 ? 'boolean' : 'unsupported';
+      default:
+        return 'unsupported';
+    }
+  }
+
+  /** Path of a categorical column's categories, in any of the three ways they have been stored; null when it has none. */
+  private categoriesPath(name: string, path: string): string | null {
+    if (this.file.kindOf(path) === 'group') {
+      const inside = `${path}/categories`;
+      return this.file.kindOf(inside) === 'absent' ? null : inside;
+    }
+    const beside = `${this.frame}/${OLD_CATEGORIES}/${name}`;
+    if (this.file.kindOf(beside) === 'dataset') return beside;
+    return this.file.referencedNode(path, 'categories');
+  }
+
+  private readNode(name: string, path: string): ObsColumn {
+    const categories = this.categoriesPath(name, path);
+    if (categories !== null) return this.readCategorical(name, path, categories);
+    if (this.file.kindOf(path) === 'dataset') return plainColumn(name, this.file.readDataset(path), null);
+    if (this.file.kindOf(`${path}/values`) !== 'dataset') {
+      throw new UnsupportedDataError(`${this.label}: ${path.slice(1)} is stored in a way that is not read`, {
+        hint: 'turn the column into strings or numbers with pandas first',
+      });
+    }
+    const masked = this.file.kindOf(`${path}/mask`) === 'dataset' ? this.file.readDataset(`${path}/mask`) : null;
+    const missing = masked === null ? null : maskOf(masked);
+    return plainColumn(name, this.file.readDataset(`${path}/values`), missing);
+  }
+
+  private readCategorical(name: string, path: string, categoriesPath: string): ObsColumn {
+    const isGroup = this.file.kindOf(path) === 'group';
+    const codes = this.file.readDataset(isGroup ? `${path}/codes` : path);
+    const categories = columnTexts(this.readNode(name, categoriesPath)).map((text) => text ?? '');
+    const ordered = this.file.attribute(isGroup ? path : categoriesPath, 'ordered');
+    if (codes.kind !== 'integers') throw this.corrupt(name, 'has codes that are not whole numbers');
+    const numbers = Int32Array.from(codes.values as Float64Array, Number);
+    for (let row = 0; row < numbers.length; row++) {
+      if (numbers[row] < -1 || numbers[row] >= categories.length) {
+        throw this.corrupt(name, `has code ${numbers[row]} at row ${row} but ${categories.length} categories`);
+      }
+    }
+    const isOrdered = ordered?.kind === 'booleans' && ordered.values[0] === 1;
+    return { kind: 'categorical', name, codes: numbers, categories, ordered: isOrdered };
+  }
+
+  private lengthOf(path: string): number {
+    if (this.file.kindOf(path) === 'dataset') return this.file.metadataOf(path).shape?.[0] ?? 0;
+    const inner = ['codes', 'values'].find((name) => this.file.kindOf(`${path}/${name}`) === 'dataset');
+    return inner === undefined ? 0 : this.lengthOf(`${path}/${inner}`);
+  }
+
+  private corrupt(name: string, reason: string): CorruptDataError {
+    return new CorruptDataError(`${this.label}: column "${name}" of ${this.frame.slice(1)} ${reason}`, {
+      hint: 'write the file again with anndata',
+      details: { column: name },
+    });
+  }
+}
+
+const maskOf = (values: Hdf5Values): Uint8Array =>
+  values.kind === 'booleans' ? values.values : values.kind === 'integers' ? Uint8Array.from(values.values as Float64Array, Number) : new Uint8Array(0);
+
+function plainColumn(name: string, values: Hdf5Values, missing: Uint8Array | null): ObsColumn {
+  switch (values.kind) {
+    case 'strings':
+      return {
+        kind: 'string',
+        name,
+        values: missing === null ? values.values : values.values.map((text, row) => (missing[row] === 1 ? null : text)),
+      };
+    case 'integers':
+      return { kind: 'integer', name, values: values.values, missing };
+    case 'floats':
+      return { kind: 'float', name, values: values.values, missing };
+    case 'booleans':
+      return { kind: 'boolean', name, values: values.values, missing };
+    case 'references':
+      throw new UnsupportedDataError(`column "${name}" holds references`, { hint: 'remove the column' });
+  }
+}
+
+/**
+ * A column's entries as pandas would print them: whole floats as "1.0", booleans as "True" and "False".
+ *
+ * @returns null where an entry is missing (NaN counts as missing)
+ */
+export function columnTexts(column: ObsColumn): (string | null)[] {
+  switch (column.kind) {
+    case 'categorical':
+      return Array.from(column.codes, (code) => (code < 0 ? null : column.categories[code]));
+    case 'string':
+      return [...column.values];
+    case 'integer':
+      return Array.from(column.values as ArrayLike<number | bigint>, (value, row) =>
+        column.missing?.[row] === 1 ? null : String(value),
+      );
+    case 'float':
+      return Array.from(column.values, (value, row) =>
+        column.missing?.[row] === 1 || Number.isNaN(value) ? null : Number.isInteger(value) ? value.toFixed(1) : String(value),
+      );
+    case 'boolean':
+      return Array.from(column.values, (value, row) => (column.missing?.[row] === 1 ? null : value === 0 ? 'False' : 'True'));
+  }
+}
+
+/** A column as labels and, for each row, the position of its label; −1 where missing. */
+export interface LabelledRows {
+  readonly codes: Int32Array;
+  readonly labels: readonly string[];
+}
+
+/**
+ * Any column as labels. A categorical keeps its own order of categories; others are numbered by first appearance.
+ */
+export function columnLabels(column: ObsColumn): LabelledRows {
+  if (column.kind === 'categorical') return { codes: column.codes, labels: column.categories };
+  const texts = columnTexts(column);
+  const codes = new Int32Array(texts.length);
+  const positions = new Map<string, number>();
+  for (let row = 0; row < texts.length; row++) {
+    const text = texts[row];
+    if (text !== null && !positions.has(text)) positions.set(text, positions.size);
+    codes[row] = text === null ? -1 : (positions.get(text) ?? -1);
+  }
+  return { codes, labels: [...positions.keys()] };
+}

@@ -1,0 +1,190 @@
+import { CorruptDataError, ShardexError } from '../errors/index.js';
+import { loadH5wasm, takeDiagnostics, type H5Module } from './h5wasm-module.js';
+import { decodeValues, type Hdf5Values } from './read-hdf5-values.js';
+
+export type Hdf5NodeKind = 'group' | 'dataset' | 'other' | 'absent';
+export type Hdf5Metadata = ReturnType<H5Module['get_dataset_metadata']>;
+
+/**
+ * Groups, attributes and small datasets of an HDF5 file, by way of h5wasm.
+ *
+ * The library answers many failures with uninitialised memory instead of an error; this class is the only way to it
+ * and checks every status. Paths are absolute within the file ("/obs/batch").
+ */
+export class Hdf5File {
+  private constructor(
+    private readonly module: H5Module,
+    private readonly id: bigint,
+    private readonly path: string,
+  ) {}
+
+  /**
+   * @param path - of a file that is known to exist and to begin as an HDF5 file
+   * @throws CorruptDataError when HDF5 cannot open it
+   */
+  static async open(path: string): Promise<Hdf5File> {
+    const module = await loadH5wasm();
+    takeDiagnostics();
+    const id = module.open(path, module.H5F_ACC_RDONLY, false, -1, -1);
+    if (id < 0n) throw damaged(path, 'the file cannot be opened');
+    return new Hdf5File(module, id, path);
+  }
+
+  close(): void {
+    this.module.close_file(this.id);
+  }
+
+  kindOf(node: string): Hdf5NodeKind {
+    return this.checked(node, () => {
+      switch (this.module.get_type(this.id, node)) {
+        case this.module.H5G_GROUP:
+          return 'group';
+        case this.module.H5G_DATASET:
+          return 'dataset';
+        case -1:
+          return 'absent';
+        default:
+          return 'other';
+      }
+    });
+  }
+
+  /** Names of what is in a group; empty when there is no such group. */
+  childrenOf(group: string): string[] {
+    if (this.kindOf(group) !== 'group') return [];
+    return this.checked(group, () => this.module.get_names(this.id, group, false));
+  }
+
+  /** An attribute's values, null when the node has no such attribute or the attribute is empty. */
+  attribute(node: string, name: string): Hdf5Values | null {
+    if (this.kindOf(node) === 'absent') return null;
+    return this.checked(`${node}@${name}`, () => {
+      if (!this.module.get_attribute_names(this.id, node).includes(name)) return null;
+      const metadata = this.module.get_attribute_metadata(this.id, node, name);
+      return this.read(
+        metadata,
+        (pointer) => this.module.get_attribute_data(this.id, node, name, pointer),
+        (pointer) => this.module.reclaim_vlen_memory(this.id, node, name, pointer),
+      );
+    });
+  }
+
+  /** An attribute that is one string; empty when it is absent or something else. */
+  textAttribute(node: string, name: string): string {
+    const value = this.attribute(node, name);
+    return value?.kind === 'strings' && value.values.length > 0 ? value.values[0] : '';
+  }
+
+  metadataOf(dataset: string): Hdf5Metadata {
+    return this.checked(dataset, () => this.module.get_dataset_metadata(this.id, dataset));
+  }
+
+  /** Registered numbers of a dataset's filters, in the order of writing. */
+  filtersOf(dataset: string): number[] {
+    return this.checked(dataset, () => this.module.get_dataset_filters(this.id, dataset).map((filter) => filter.id));
+  }
+
+  /** All values of a dataset, flattened. */
+  readDataset(dataset: string): Hdf5Values {
+    return this.checked(dataset, () => {
+      const metadata = this.module.get_dataset_metadata(this.id, dataset);
+      const values = this.read(
+        metadata,
+        (pointer) => this.module.get_dataset_data(this.id, dataset, null, null, null, pointer),
+        (pointer) => this.module.reclaim_vlen_memory(this.id, dataset, '', pointer),
+      );
+      if (values === null) throw damaged(this.path, `${dataset.slice(1)} holds no values`);
+      return values;
+    });
+  }
+
+  /**
+   * Some elements of a numeric dataset as stored, but little-endian: the slow way round filters we do not decode.
+   *
+   * @param begin - first element in each dimension
+   * @param count - number of elements in each dimension
+   */
+  readSlice(dataset: string, begin: readonly number[], count: readonly number[], target: Uint8Array): void {
+    this.checked(dataset, () => {
+      const pointer = this.allocate(target.byteLength);
+      try {
+        const status = this.module.get_dataset_data(
+          this.id,
+          dataset,
+          count.map(BigInt),
+          begin.map(BigInt),
+          count.map(() => 1n),
+          BigInt(pointer),
+        );
+        if (status < 0) throw damaged(this.path, `${dataset.slice(1)} cannot be read at element ${begin.join(', ')}`);
+        target.set(this.module.HEAPU8.subarray(pointer, pointer + target.byteLength));
+      } finally {
+        this.module._free(pointer);
+      }
+    });
+  }
+
+  /** Address of a node's object header, relative to the superblock: what an HDF5 object reference holds. */
+  addressOf(node: string): number {
+    return this.checked(node, () => {
+      // Typed as a Uint8Array but in truth a plain array.
+      const reference = Uint8Array.from(this.module.create_object_reference(this.id, node));
+      return Number(new DataView(reference.buffer).getBigUint64(0, true));
+    });
+  }
+
+  /** Path of the node that an object reference stored in an attribute points to, null when there is none. */
+  referencedNode(node: string, attribute: string): string | null {
+    const value = this.attribute(node, attribute);
+    if (value?.kind !== 'references' || value.bytes.length < 8) return null;
+    return this.checked(node, () => this.module.get_referenced_name(this.id, value.bytes.slice(0, 8), true));
+  }
+
+  private read(
+    metadata: Hdf5Metadata,
+    fill: (pointer: bigint) => number,
+    reclaim: (pointer: bigint) => number,
+  ): Hdf5Values | null {
+    if (metadata.shape === null) return null;
+    if (metadata.total_size === 0) return decodeValues(this.module, metadata, new Uint8Array(0));
+    const bytes = metadata.size * metadata.total_size;
+    const pointer = this.allocate(bytes);
+    try {
+      if (fill(BigInt(pointer)) < 0) throw damaged(this.path, 'some values cannot be read');
+      try {
+        return decodeValues(this.module, metadata, this.module.HEAPU8.slice(pointer, pointer + bytes));
+      } finally {
+        if (metadata.vlen) reclaim(BigInt(pointer));
+      }
+    } finally {
+      this.module._free(pointer);
+    }
+  }
+
+  private allocate(bytes: number): number {
+    const pointer = this.module._malloc(Math.max(1, bytes));
+    if (pointer === 0) {
+      throw new ShardexError('ResourceExhausted', `${this.path}: ${bytes} bytes do not fit into HDF5's memory`);
+    }
+    return pointer;
+  }
+
+  /** Anything the library throws means that the file is not as it should be. */
+  private checked<T>(node: string, action: () => T): T {
+    try {
+      return action();
+    } catch (error) {
+      if (error instanceof ShardexError) throw error;
+      throw damaged(this.path, `${node.slice(1)} cannot be read`, error);
+    }
+  }
+}
+
+function damaged(path: string, what: string, cause?: unknown): CorruptDataError {
+  const reason = takeDiagnostics();
+  return new CorruptDataError(`${path} is damaged: ${what}`, {
+    hint: 'copy the file again, or write it again with anndata',
+    details: { path, reason },
+    cause,
+  });
+}

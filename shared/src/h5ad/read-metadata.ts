@@ -1,0 +1,105 @@
+import { InvalidInputError } from '../errors/index.js';
+import { openByteSource, type ByteSource } from '../storage/index.js';
+import { Hdf5Bytes } from './hdf5/index.js';
+import { FrameReader } from './read-columns.js';
+import { Hdf5File } from './read-hdf5-file.js';
+import { describeMatrix, listMatrices } from './read-matrices.js';
+import type { DuplicateNames, H5adMetadata, MetadataRequest } from './types.js';
+
+/**
+ * Reads an h5ad file's metadata in this very thread. The HDF5 library's memory never shrinks, so a process that is to
+ * live calls `readH5adMetadata` instead, which does this in a thread of its own.
+ *
+ * @throws InvalidInputError for what is not an h5ad file, or lacks what was asked for
+ * @throws CorruptDataError, UnsupportedDataError
+ */
+export async function readMetadataHere(path: string, request: MetadataRequest): Promise<H5adMetadata> {
+  const source = await openByteSource(path);
+  try {
+    const bytes = await Hdf5Bytes.open(source);
+    if (bytes.openForWriting) {
+      throw new InvalidInputError(`${source.uri} is open in a program that writes to it, or that program crashed`, {
+        hint: 'close it there; after a crash run "h5clear -s"',
+      });
+    }
+    const file = await Hdf5File.open(source.uri);
+    try {
+      return await assemble(source, bytes, file, request);
+    } finally {
+      file.close();
+    }
+  } finally {
+    await source.close();
+  }
+}
+
+async function assemble(
+  source: ByteSource,
+  bytes: Hdf5Bytes,
+  file: Hdf5File,
+  request: MetadataRequest,
+): Promise<H5adMetadata> {
+  const label = source.uri;
+  refuseOtherFormats(file, label);
+  const obs = new FrameReader(file, '/obs', label);
+  const vars = new FrameReader(file, '/var', label);
+  const matrices = listMatrices(file, label);
+  const useRaw = request.matrix === 'raw/X' && file.kindOf('/raw/var') !== 'absent';
+  const genes = useRaw ? new FrameReader(file, '/raw/var', label) : vars;
+  const descriptor =
+    request.matrix === undefined
+      ? null
+      : await describeMatrix(file, bytes, matrices, request.matrix, obs.nRows, genes.nRows);
+  const obsNames = request.obsNames === true ? obs.index() : null;
+  const varNames = request.varNames === false ? null : genes.index();
+  const duplicateObsNames = obsNames === null ? null : duplicatesOf(obsNames);
+  const duplicateVarNames = varNames === null ? null : duplicatesOf(varNames);
+  return {
+    path: label,
+    sizeBytes: source.sizeBytes,
+    version: source.version,
+    encodingType: file.textAttribute('/', 'encoding-type'),
+    encodingVersion: file.textAttribute('/', 'encoding-version'),
+    nObs: obs.nRows,
+    nVar: vars.nRows,
+    matrices,
+    obsColumns: obs.columns(),
+    varColumns: vars.columns(),
+    obsNames,
+    varNames,
+    duplicateObsNames,
+    duplicateVarNames,
+    columns: (request.obsColumns ?? []).map((name) => obs.read(name)),
+    descriptor,
+    warnings: [...duplicateWarning('cell', duplicateObsNames), ...duplicateWarning('gene', duplicateVarNames)],
+  };
+}
+
+/** Says what the file is when it is HDF5 but not AnnData. */
+function refuseOtherFormats(file: Hdf5File, label: string): void {
+  const has = (node: string): boolean => file.kindOf(node) !== 'absent';
+  if (has('/obs') && has('/var') && !has('/mod')) return;
+  const [what, hint] = has('/mod')
+    ? ['a MuData file with several modalities', 'write the one with RNA counts as its own .h5ad']
+    : has('/row_attrs')
+      ? ['a loom file', 'convert it with scanpy.read_loom(…).write_h5ad(…)']
+      : has('/matrix')
+        ? ['a 10x Genomics file', 'convert it with scanpy.read_10x_h5(…).write_h5ad(…)']
+        : [`HDF5 but not AnnData: it has no ${has('/obs') ? 'var' : 'obs'}`, 'give an .h5ad file as written by anndata'];
+  throw new InvalidInputError(`${label} is ${what}`, { hint, details: { path: label } });
+}
+
+function duplicatesOf(names: readonly string[]): DuplicateNames {
+  const seen = new Set<string>();
+  let example: string | null = null;
+  for (const name of names) {
+    if (seen.has(name)) example ??= name;
+    seen.add(name);
+  }
+  return { count: names.length - seen.size, example };
+}
+
+function duplicateWarning(what: string, duplicates: DuplicateNames | null): string[] {
+  if (duplicates === null || duplicates.count === 0) return [];
+  return [`${duplicates.count} ${what} names occur more than once, "${duplicates.example}" for one`];
+}
