@@ -36,4 +36,65 @@ export interface KernelExports {
     keys: number,
   ): void;
   scatterRealKeys(indptr: number, genes: number, values: number, nRows: number, cursors: number, keys: number): void;
+
+  accumulateMeasures(
+    indptr: number,
+    genes: number,
+    counts: number,
+    nRows: number,
+    weights: number,
+    nNodes: number,
+    S: number,
+    sumCounts: number,
+    nExpressing: number,
+  ): void;
+  log1pArray(x: number, out: number, n: number): void;
+  fitIntercepts(
+    nGenes: number,
+    nNodes: number,
+    S: number,
+    N: number,
+    nodeSizeFactors: number,
+    dispersions: number,
+    totals: number,
+    tolerance: number,
+    eta: number,
+    fisher: number,
+    observed: number,
+    iterations: number,
+    flags: number,
+  ): void;
+  likelihoodRatios(
+    nGenes: number,
+    nNodes: number,
+    nodeSizeFactors: number,
+    dispersions: number,
+    controlS: number,
+    controlN: number,
+    controlTotals: number,
+    controlEta: number,
+    perturbationS: number,
+    perturbationN: number,
+    perturbationTotals: number,
+    perturbationEta: number,
+    scratch: number,
+    tolerance: number,
+    statistic: number,
+    pooledEta: number,
+    pooledConverged: number,
+  ): void;
+  addProfileGrid(
+    nGenes: number,
+    nNodes: number,
+    S: number,
+    N: number,
+    nodeSizeFactors: number,
+    totals: number,
+    nAlphas: number,
+    alphas: number,
+    logAlphas: number,
+    scales: number,
+    sums: number,
+  ): number;
+  addIntegers(target: number, source: number, n: number): void;
 }

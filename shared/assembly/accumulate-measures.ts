@@ -1,0 +1,53 @@
+// Compressed measures: S[j,k] += y_ij · l_k(log s_i) over the nonzeros of a block of rows.
+
+/** One SIMD vector of a gene's row of S: two nodes. */
+// @ts-ignore: decorator
+@inline
+function addVector(sums: usize, weights: usize, y: v128): void {
+  v128.store(sums, f64x2.add(v128.load(sums), f64x2.mul(y, v128.load(weights))));
+}
+
+/** Four vectors, eight nodes. */
+// @ts-ignore: decorator
+@inline
+function addEight(sums: usize, weights: usize, y: v128): void {
+  addVector(sums, weights, y);
+  addVector(sums + 16, weights + 16, y);
+  addVector(sums + 32, weights + 32, y);
+  addVector(sums + 48, weights + 48, y);
+}
+
+/**
+ * Adds rows, strictly in order, to S (f64, nGenes × K, gene-major), to the exact sums of counts (f64) and to the number
+ * of expressing cells (u32). weights: f64, nRows × K, the Lagrange basis of each row. K is even.
+ */
+export function accumulateMeasures(
+  indptr: usize, genes: usize, counts: usize, nRows: u32, weights: usize, K: u32,
+  S: usize, sumCounts: usize, nExpressing: usize,
+): void {
+  const rowBytes = <usize>K << 3;
+  const eights = <usize>(K & ~7) << 3;
+  for (let row: u32 = 0; row < nRows; row++) {
+    const begin = load<u32>(indptr + (<usize>row << 2));
+    const end = load<u32>(indptr + (<usize>(row + 1) << 2));
+    const w = weights + <usize>row * rowBytes;
+    for (let i = begin; i < end; i++) {
+      const gene = <usize>load<u32>(genes + (<usize>i << 2));
+      const count = <f64>load<u32>(counts + (<usize>i << 2));
+      const total = sumCounts + (gene << 3);
+      store<f64>(total, load<f64>(total) + count);
+      const expressing = nExpressing + (gene << 2);
+      store<u32>(expressing, load<u32>(expressing) + 1);
+      const y = f64x2.splat(count);
+      const sums = S + gene * rowBytes;
+      if (K == 16) {
+        addEight(sums, w, y);
+        addEight(sums + 64, w + 64, y);
+      } else {
+        let at: usize = 0;
+        for (; at < eights; at += 64) addEight(sums + at, w + at, y);
+        for (; at < rowBytes; at += 16) addVector(sums + at, w + at, y);
+      }
+    }
+  }
+}

@@ -1,0 +1,34 @@
+/** Rows of counts in ordinary arrays. */
+export interface PlainRows {
+  readonly indptr: ArrayLike<number>;
+  readonly indices: ArrayLike<number>;
+  readonly counts: ArrayLike<number>;
+}
+
+export interface PlainMeasures {
+  readonly S: Float64Array;
+  readonly sumCounts: Float64Array;
+  readonly nExpressing: Uint32Array;
+}
+
+/**
+ * The plain twin of the accumulation kernel: the same sums in the same order, hence the same bits.
+ *
+ * @param weights - nRows × K, the Lagrange basis of each row
+ */
+export function accumulateMeasuresReference(
+  rows: PlainRows,
+  weights: Float64Array,
+  nNodes: number,
+  into: PlainMeasures,
+): void {
+  for (let row = 0; row + 1 < rows.indptr.length; row++) {
+    for (let i = rows.indptr[row]; i < rows.indptr[row + 1]; i++) {
+      const gene = rows.indices[i];
+      const count = rows.counts[i];
+      into.sumCounts[gene] += count;
+      into.nExpressing[gene] += 1;
+      for (let k = 0; k < nNodes; k++) into.S[gene * nNodes + k] += count * weights[row * nNodes + k];
+    }
+  }
+}

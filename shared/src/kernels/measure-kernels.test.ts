@@ -1,0 +1,284 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { accumulateMeasuresReference } from './accumulate-measures.reference.js';
+import { MeasureAccumulator } from './accumulate-measures.js';
+import { fitIntercepts, isConverged, isEmptyArm } from './fit-intercepts.js';
+import type { HeapRows } from './heap-rows.js';
+import { KernelHeap } from './kernel-heap.js';
+import { likelihoodRatios } from './likelihood-ratio.js';
+import {
+  fitInterceptReference,
+  likelihoodRatioReference,
+  profileTermReference,
+  type GeneMeasures,
+} from './measure-fit.reference.js';
+import { NodeBasis, loadMeasures, nodeLogs, normalisedTotals, type GroupMeasures, type NodeSet } from './node-basis.js';
+import { DispersionProfile } from './profile-grid.js';
+
+const SEED = { seed: 20_240_611, numRuns: 60 };
+
+const nodesOver = (count: number, low: number, high: number): NodeSet => {
+  const [logMin, logMax] = [Math.log(low), Math.log(high)];
+  return { count, logMin, logMax, bound: 0, sizeFactors: nodeLogs(count, logMin, logMax).map(Math.exp) };
+};
+
+/** Rows as fast-check makes them: for each row its size factor and a count (mostly 0) for each gene. */
+const screen = (nGenes: number): fc.Arbitrary<{ s: number; counts: number[] }[]> =>
+  fc.array(
+    fc.record({
+      s: fc.double({ min: 0.2, max: 5, noNaN: true }),
+      counts: fc.array(fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, fc.nat({ max: 400 })), {
+        minLength: nGenes,
+        maxLength: nGenes,
+      }),
+    }),
+    { minLength: 1, maxLength: 40 },
+  );
+
+const toRows = (heap: KernelHeap, cells: readonly { counts: readonly number[] }[]): HeapRows => {
+  const indptr = [0];
+  const indices: number[] = [];
+  const counts: number[] = [];
+  for (const cell of cells) {
+    for (const [gene, count] of cell.counts.entries()) {
+      if (count === 0) continue;
+      indices.push(gene);
+      counts.push(count);
+    }
+    indptr.push(indices.length);
+  }
+  return {
+    nRows: cells.length,
+    indptr: heap.copyU32(indptr),
+    indices: heap.copyU32(indices),
+    counts: heap.copyU32(counts),
+  };
+};
+
+const geneOf = (measures: GroupMeasures, gene: number): GeneMeasures => ({
+  S: measures.S.slice(gene * measures.nNodes, (gene + 1) * measures.nNodes),
+  N: measures.N.slice(),
+  total: measures.sumCounts[gene],
+});
+
+describe('accumulating measures', () => {
+  it('gives the same bits as the plain twin for every number of nodes', () => {
+    fc.assert(
+      fc.property(screen(5), fc.integer({ min: 2, max: 32 }), (cells, halfCount) => {
+        const heap = KernelHeap.create();
+        const nodes = nodesOver(2 * halfCount, 0.2, 5);
+        const rows = toRows(heap, cells);
+        const accumulator = new MeasureAccumulator(heap, 5, nodes);
+        accumulator.addRows(
+          rows,
+          cells.map((cell) => cell.s),
+        );
+        const basis = new NodeBasis(nodes);
+        const weights = new Float64Array(cells.length * nodes.count);
+        for (const [i, cell] of cells.entries()) basis.write(cell.s, weights, i * nodes.count);
+        const twin = {
+          S: new Float64Array(5 * nodes.count),
+          sumCounts: new Float64Array(5),
+          nExpressing: new Uint32Array(5),
+        };
+        accumulateMeasuresReference(rows, weights, nodes.count, twin);
+        expect([...accumulator.S]).toEqual([...twin.S]);
+        expect([...accumulator.sumCounts]).toEqual([...twin.sumCounts]);
+        expect([...accumulator.nExpressing]).toEqual([...twin.nExpressing]);
+        expect(accumulator.nCells).toBe(cells.length);
+      }),
+      SEED,
+    );
+  });
+
+  it('gives the same bits however the cells are cut into blocks, also beyond one internal block', () => {
+    const heap = KernelHeap.create();
+    const nodes = nodesOver(12, 0.2, 5);
+    const cells = Array.from({ length: 1300 }, (_, i) => ({ s: 0.3 + (i % 17) / 5, counts: [i % 3, (i * 7) % 11] }));
+    const whole = new MeasureAccumulator(heap, 2, nodes);
+    whole.addRows(
+      toRows(heap, cells),
+      cells.map((cell) => cell.s),
+    );
+    const parts = new MeasureAccumulator(heap, 2, nodes);
+    for (let at = 0; at < cells.length; at += 177) {
+      const part = cells.slice(at, at + 177);
+      parts.addRows(
+        toRows(heap, part),
+        part.map((cell) => cell.s),
+      );
+    }
+    expect([...parts.S]).toEqual([...whole.S]);
+    expect([...parts.N]).toEqual([...whole.N]);
+    whole.reset();
+    expect(whole.nCells + whole.S.reduce((a, b) => a + Math.abs(b), 0)).toBe(0);
+  });
+
+  it('keeps every sum of a smooth function of log s', () => {
+    const heap = KernelHeap.create();
+    const nodes = nodesOver(24, 0.2, 5);
+    const cells = Array.from({ length: 200 }, (_, i) => ({ s: 0.2 * 25 ** (i / 199), counts: [1 + (i % 4)] }));
+    const accumulator = new MeasureAccumulator(heap, 1, nodes);
+    accumulator.addRows(
+      toRows(heap, cells),
+      cells.map((cell) => cell.s),
+    );
+    for (const t of [0.01, 1, 300]) {
+      let direct = 0;
+      for (const cell of cells) direct += cell.counts[0] * Math.log1p(t * cell.s);
+      let kept = 0;
+      for (let k = 0; k < 24; k++) kept += accumulator.S[k] * Math.log1p(t * nodes.sizeFactors[k]);
+      expect(Math.abs(kept / direct - 1)).toBeLessThan(1e-11);
+    }
+    let direct = 0;
+    for (const cell of cells) direct += cell.counts[0] / cell.s;
+    expect(Math.abs(normalisedTotals(accumulator, nodes)[0] / direct - 1)).toBeLessThan(1e-11);
+  });
+});
+
+describe('the basis of the nodes', () => {
+  it('adds up to one, and is exact at a node', () => {
+    const nodes = nodesOver(16, 0.1, 8);
+    const basis = new NodeBasis(nodes);
+    const weights = new Float64Array(16);
+    for (const s of [0.1, 0.3, 1, 7.9, 8]) {
+      basis.write(s, weights, 0);
+      expect(Math.abs(weights.reduce((a, b) => a + b, 0) - 1)).toBeLessThan(1e-14);
+    }
+    basis.write(nodes.sizeFactors[3], weights, 0);
+    expect(weights[3]).toBeCloseTo(1, 12);
+  });
+});
+
+describe('the vectorised log1p', () => {
+  it('is within 2 ulp of Math.log1p from -1 to 1e12 and near zero', () => {
+    const heap = KernelHeap.create();
+    const points: number[] = [0, -0, 1, -0.5, 0.41421356, 0.4142136, -0.2928932, -0.29289322, 1e-300, -1e-300];
+    for (let e = -40; e <= 12; e += 0.0625) points.push(10 ** e);
+    for (let i = 1; i < 2000; i++) points.push(-i / 2001, i / 501, -(10 ** (-i / 130)), -1 + 10 ** (-i / 140));
+    if (points.length % 2 === 1) points.push(2);
+    const x = heap.copyF64(points.filter((point) => point > -1).slice(0, 2 * Math.floor(points.length / 2) - 2));
+    const out = heap.f64(x.length + 1);
+    heap.exports.log1pArray(x.byteOffset, out.byteOffset, x.length - (x.length % 2));
+    let worst = 0;
+    for (let i = 0; i < x.length - (x.length % 2); i++) {
+      const exact = Math.log1p(x[i]);
+      if (exact === 0) expect(out[i]).toBe(0);
+      else worst = Math.max(worst, Math.abs(out[i] - exact) / (Math.abs(exact) * 2 ** -52));
+    }
+    expect(worst).toBeLessThanOrEqual(2);
+  });
+});
+
+/** A group of measures from cells that follow no model: the fits must agree for any data. */
+const arm = fc.record({ cells: screen(4), empty: fc.boolean() });
+const dispersion = fc.oneof(
+  fc.constant(0),
+  fc.double({ min: -18, max: 4, noNaN: true }).map((x) => Math.exp(x)),
+);
+
+const measuresOf = (
+  heap: KernelHeap,
+  nodes: NodeSet,
+  group: { cells: { s: number; counts: number[] }[]; empty: boolean },
+) => {
+  const cells = group.empty
+    ? group.cells.map((cell) => ({ s: cell.s, counts: [0, 0, ...cell.counts.slice(2)] }))
+    : group.cells;
+  const accumulator = new MeasureAccumulator(heap, 4, nodes);
+  accumulator.addRows(
+    toRows(heap, cells),
+    cells.map((cell) => cell.s),
+  );
+  return accumulator;
+};
+
+describe('fits from measures', () => {
+  it('agree with bisection on the score, Firth estimates of empty groups included', () => {
+    fc.assert(
+      fc.property(arm, dispersion, (group, alpha) => {
+        const heap = KernelHeap.create();
+        const nodes = nodesOver(16, 0.2, 5);
+        const measures = measuresOf(heap, nodes, group);
+        const fits = fitIntercepts(
+          heap,
+          heap.copyF64(nodes.sizeFactors),
+          measures,
+          heap.copyF64([alpha, alpha, alpha, alpha]),
+        );
+        for (let gene = 0; gene < 4; gene++) {
+          const twin = fitInterceptReference(geneOf(measures, gene), nodes.sizeFactors, alpha);
+          expect(isConverged(fits.flags[gene])).toBe(true);
+          expect(isEmptyArm(fits.flags[gene])).toBe(measures.sumCounts[gene] === 0);
+          expect(Math.abs(fits.eta[gene] - twin.eta)).toBeLessThan(1e-10);
+          expect(Math.abs(fits.fisher[gene] / twin.fisher - 1)).toBeLessThan(1e-10);
+          expect(Math.abs(fits.observed[gene] / twin.observed - 1)).toBeLessThan(1e-6);
+        }
+      }),
+      SEED,
+    );
+  });
+
+  it('give the likelihood ratio of the plain twin, empty arms included', () => {
+    fc.assert(
+      fc.property(arm, arm, dispersion, (control, perturbation, alpha) => {
+        const heap = KernelHeap.create();
+        const nodes = nodesOver(16, 0.2, 5);
+        const s = heap.copyF64(nodes.sizeFactors);
+        const alphas = heap.copyF64([alpha, alpha, alpha, alpha]);
+        const arms = [control, perturbation].map((group) => {
+          const measures = measuresOf(heap, nodes, group);
+          return { measures, fits: fitIntercepts(heap, s, measures, alphas) };
+        });
+        const ratios = likelihoodRatios(heap, s, alphas, arms[0], arms[1]);
+        for (let gene = 0; gene < 4; gene++) {
+          const [a, b] = arms.map(({ measures }) => geneOf(measures, gene));
+          const total = a.total + b.total;
+          expect(ratios.pooledConverged[gene]).toBe(1);
+          if (total === 0) expect(ratios.statistic[gene]).toBe(0);
+          else {
+            const twin = likelihoodRatioReference([a, b], nodes.sizeFactors, alpha);
+            // The twin subtracts log-likelihoods of the size of total · log total.
+            expect(Math.abs(ratios.statistic[gene] - twin)).toBeLessThan(1e-10 + 1e-12 * total + 1e-9 * Math.abs(twin));
+          }
+        }
+      }),
+      SEED,
+    );
+  });
+
+  it('give the profile terms of the plain twin, whatever the order of the groups', () => {
+    fc.assert(
+      fc.property(fc.array(arm, { minLength: 1, maxLength: 3 }), (groups) => {
+        const heap = KernelHeap.create();
+        const nodes = nodesOver(16, 0.2, 5);
+        const logAlphas = [-18, -12, -7, -5, -3, -1.5, -0.5, 0.5, 2, 3.9];
+        const quanta = [36, 35, 34, 33];
+        const measures = groups.map((group) => measuresOf(heap, nodes, group));
+        const profile = new DispersionProfile(heap, 4, nodes.sizeFactors, logAlphas, quanta);
+        const backwards = new DispersionProfile(heap, 4, nodes.sizeFactors, logAlphas, quanta);
+        for (const group of measures) expect(profile.addGroup(group)).toBe(0);
+        for (const group of [...measures].reverse()) {
+          const one = new DispersionProfile(heap, 4, nodes.sizeFactors, logAlphas, quanta);
+          one.addGroup(loadMeasures(heap, group));
+          backwards.merge(one.sums);
+        }
+        expect([...backwards.sums]).toEqual([...profile.sums]);
+        for (let gene = 0; gene < 4; gene++) {
+          for (const [a, logAlpha] of logAlphas.entries()) {
+            let twin = 0;
+            let total = 0;
+            for (const group of measures) {
+              const one = geneOf(group, gene);
+              total += one.total;
+              if (one.total > 0) twin += profileTermReference(one, nodes.sizeFactors, Math.exp(logAlpha));
+            }
+            const sum = Number(profile.sums[gene * logAlphas.length + a]) / 2 ** quanta[gene];
+            expect(Math.abs(sum - twin)).toBeLessThan(3e-9 + 1e-11 * total);
+          }
+        }
+      }),
+      { ...SEED, numRuns: 25 },
+    );
+  });
+});

@@ -1,0 +1,81 @@
+import { CorruptDataError } from '../errors/index.js';
+import type { HeapRows } from '../kernels/index.js';
+
+/** Counts up to here have a cell of their own; larger ones, rare in single cells, go into a map. */
+export const DENSE_COUNTS = 64;
+
+/** A histogram as it is stored; overflow holds triples (gene, count, cells) in ascending order of gene, then count. */
+export interface CountHistogramArrays {
+  readonly nGenes: number;
+  readonly dense: Uint32Array;
+  readonly overflow: Uint32Array;
+}
+
+/**
+ * How many cells have each count, per gene: all that the dispersion likelihood needs of the counts beyond the measures.
+ *
+ * Whole numbers, so the order of cells, blocks and merges does not matter. Memory: 256 bytes a gene.
+ */
+export class CountHistogram {
+  /** dense[j·64 + y − 1] = number of cells with count y, 1 ≤ y ≤ 64. */
+  readonly dense: Uint32Array;
+  /** For each gene with counts beyond 64: count → cells. */
+  private readonly overflow = new Map<number, Map<number, number>>();
+
+  constructor(readonly nGenes: number) {
+    this.dense = new Uint32Array(nGenes * DENSE_COUNTS);
+  }
+
+  /** Adds the cells of a block. Cost: about 2 ns a nonzero. */
+  addRows(rows: HeapRows): void {
+    const { dense } = this;
+    const { indices, counts } = rows;
+    const end = rows.indptr[rows.nRows];
+    for (let i = rows.indptr[0]; i < end; i++) {
+      const count = counts[i];
+      if (count <= DENSE_COUNTS) dense[indices[i] * DENSE_COUNTS + count - 1]++;
+      else this.addLarge(indices[i], count, 1);
+    }
+  }
+
+  /** Adds another histogram of the same genes. */
+  merge(other: CountHistogram): void {
+    for (let i = 0; i < this.dense.length; i++) this.dense[i] += other.dense[i];
+    for (const [gene, cells] of other.overflow) for (const [count, n] of cells) this.addLarge(gene, count, n);
+  }
+
+  /** Counts beyond 64 of a gene, ascending, with their numbers of cells. */
+  largeCounts(gene: number): readonly (readonly [count: number, cells: number])[] {
+    return [...(this.overflow.get(gene) ?? [])].sort(([a], [b]) => a - b);
+  }
+
+  /** Equal histograms give equal arrays, whatever order they were filled in. */
+  toArrays(): CountHistogramArrays {
+    const triples: number[] = [];
+    for (const gene of [...this.overflow.keys()].sort((a, b) => a - b)) {
+      for (const [count, cells] of this.largeCounts(gene)) triples.push(gene, count, cells);
+    }
+    return { nGenes: this.nGenes, dense: this.dense, overflow: Uint32Array.from(triples) };
+  }
+
+  /** @throws CorruptDataError when the lengths do not fit together */
+  static fromArrays(arrays: CountHistogramArrays): CountHistogram {
+    const { nGenes, dense, overflow } = arrays;
+    if (dense.length !== nGenes * DENSE_COUNTS || overflow.length % 3 !== 0) {
+      throw new CorruptDataError('a stored count histogram has the wrong size', {
+        hint: 'delete the scratch folder and run again',
+        details: { nGenes, dense: dense.length, overflow: overflow.length },
+      });
+    }
+    const histogram = new CountHistogram(nGenes);
+    histogram.dense.set(dense);
+    for (let i = 0; i < overflow.length; i += 3) histogram.addLarge(overflow[i], overflow[i + 1], overflow[i + 2]);
+    return histogram;
+  }
+
+  private addLarge(gene: number, count: number, cells: number): void {
+    let ofGene = this.overflow.get(gene);
+    if (ofGene === undefined) this.overflow.set(gene, (ofGene = new Map()));
+    ofGene.set(count, (ofGene.get(count) ?? 0) + cells);
+  }
+}

@@ -1,0 +1,175 @@
+import { InvalidInputError } from '../errors/index.js';
+import {
+  fitIntercepts,
+  isConverged,
+  isEmptyArm,
+  likelihoodRatios,
+  type GroupMeasures,
+  type Intercepts,
+  type KernelHeap,
+  type LikelihoodRatios,
+  type NodeSet,
+} from '../kernels/index.js';
+import { GeneStatus } from './gene-status.js';
+import { log10NormalTwoSided, normalTwoSided } from './normal-tail.js';
+
+/** The control, fitted once at the final dispersions and compared with every perturbation. */
+export interface FrozenControl {
+  readonly measures: GroupMeasures;
+  /** η₀, W₀ of every gene. */
+  readonly fits: Intercepts;
+  /** α per gene; f64 in the heap. */
+  readonly dispersions: Float64Array;
+  /** s_k; f64 in the heap. */
+  readonly nodeSizeFactors: Float64Array;
+}
+
+export interface NbFitOptions {
+  /** `lrt`: likelihood-ratio test, calibrated also at low counts. `wald`: log2FoldChange over its standard error. */
+  readonly test: 'lrt' | 'wald';
+  /** 1 where a gene is to be tested; the others get the status `filtered-low-cells` and NaN. Absent: all. */
+  readonly geneKept?: ArrayLike<number>;
+}
+
+/** One perturbation against the control; arrays of nGenes, outside the heap. */
+export interface NbResult {
+  /** (η_p − η₀)/ln 2. */
+  readonly log2FoldChange: Float64Array;
+  /** √(1/W_p + 1/W₀)/ln 2. */
+  readonly standardErrorLog2: Float64Array;
+  /** LRT: signed root of the statistic. Wald: log2FoldChange / standardErrorLog2. */
+  readonly zScore: Float64Array;
+  /** Two-sided; 0 where it underflows. */
+  readonly pValue: Float64Array;
+  /** log10 of the p-value, finite also where `pValue` underflows. */
+  readonly log10PValue: Float64Array;
+  /** e^η: mean count of a perturbed cell with size factor 1; 0 without counts. */
+  readonly meanPerturbed: Float64Array;
+  /** The same of the control. */
+  readonly meanControl: Float64Array;
+  /** `GeneStatus` codes. */
+  readonly status: Uint8Array;
+  /** Newton iterations of the perturbed arm. */
+  readonly iterations: Uint8Array;
+  /** 1 where every fit that the gene's numbers rest on converged. */
+  readonly converged: Uint8Array;
+}
+
+/**
+ * Fits the control at the final dispersions. Because without covariates the likelihood separates by group, this is also
+ * the control's part of the joint fit with any perturbation.
+ *
+ * @param dispersions - α per gene, finite and not negative
+ * @returns arrays in the heap; they live until the heap is released below them
+ * @throws InvalidInputError for a dispersion that is negative or not finite
+ */
+export function freezeControl(
+  heap: KernelHeap,
+  nodes: NodeSet,
+  measures: GroupMeasures,
+  dispersions: ArrayLike<number>,
+): FrozenControl {
+  const copy = heap.copyF64(dispersions);
+  const bad = copy.findIndex((alpha) => !(alpha >= 0 && alpha < Infinity));
+  if (bad >= 0) {
+    throw new InvalidInputError('a dispersion is negative or not a number', {
+      hint: 'give a dispersion of 0 or more',
+      details: { gene: bad, dispersion: copy[bad] },
+    });
+  }
+  const nodeSizeFactors = heap.copyF64(nodes.sizeFactors);
+  return { measures, fits: fitIntercepts(heap, nodeSizeFactors, measures, copy), dispersions: copy, nodeSizeFactors };
+}
+
+/**
+ * Tests every gene of one perturbation against the frozen control.
+ *
+ * An arm without counts is tested by the LRT with its exact likelihood; its fold change and standard error come from
+ * Firth's bias-reduced estimate and the Fisher information there, and the status says so. Wald has no p-value there.
+ *
+ * @param heap - used for scratch only, and left as it was
+ * @param perturbation - measures with the nodes of the control; in the heap
+ */
+export function fitPerturbation(
+  heap: KernelHeap,
+  control: FrozenControl,
+  perturbation: GroupMeasures,
+  options: NbFitOptions,
+): NbResult {
+  const result = emptyResult(perturbation.nGenes);
+  if (perturbation.nCells === 0 || control.measures.nCells === 0) {
+    result.status.fill(GeneStatus.tooFewCells);
+    return result;
+  }
+  heap.scoped(() => {
+    const { nodeSizeFactors, dispersions } = control;
+    const fits = fitIntercepts(heap, nodeSizeFactors, perturbation, dispersions);
+    const ratios =
+      options.test === 'lrt'
+        ? likelihoodRatios(heap, nodeSizeFactors, dispersions, control, { measures: perturbation, fits })
+        : null;
+    for (let gene = 0; gene < perturbation.nGenes; gene++) {
+      if (options.geneKept !== undefined && options.geneKept[gene] === 0) {
+        result.status[gene] = GeneStatus.filteredLowCells;
+        continue;
+      }
+      fillGene(result, gene, control.fits, fits, ratios);
+    }
+  });
+  return result;
+}
+
+const emptyResult = (nGenes: number): NbResult => {
+  const missing = (): Float64Array => new Float64Array(nGenes).fill(NaN);
+  return {
+    log2FoldChange: missing(),
+    standardErrorLog2: missing(),
+    zScore: missing(),
+    pValue: missing(),
+    log10PValue: missing(),
+    meanPerturbed: missing(),
+    meanControl: missing(),
+    status: new Uint8Array(nGenes),
+    iterations: new Uint8Array(nGenes),
+    converged: new Uint8Array(nGenes),
+  };
+};
+
+function fillGene(
+  result: NbResult,
+  gene: number,
+  control: Intercepts,
+  perturbation: Intercepts,
+  ratios: LikelihoodRatios | null,
+): void {
+  const controlEmpty = isEmptyArm(control.flags[gene]);
+  const perturbationEmpty = isEmptyArm(perturbation.flags[gene]);
+  result.meanControl[gene] = controlEmpty ? 0 : Math.exp(control.eta[gene]);
+  result.meanPerturbed[gene] = perturbationEmpty ? 0 : Math.exp(perturbation.eta[gene]);
+  if (controlEmpty && perturbationEmpty) {
+    result.status[gene] = GeneStatus.allZero;
+    return;
+  }
+  const log2FoldChange = (perturbation.eta[gene] - control.eta[gene]) / Math.LN2;
+  const standardError = Math.sqrt(1 / perturbation.fisher[gene] + 1 / control.fisher[gene]) / Math.LN2;
+  result.log2FoldChange[gene] = log2FoldChange;
+  result.standardErrorLog2[gene] = standardError;
+  result.iterations[gene] = perturbation.iterations[gene];
+
+  const oneEmpty = controlEmpty || perturbationEmpty;
+  let zScore = NaN;
+  if (ratios !== null) zScore = Math.sign(log2FoldChange) * Math.sqrt(Math.max(ratios.statistic[gene], 0));
+  else if (!oneEmpty) zScore = log2FoldChange / standardError;
+  result.zScore[gene] = zScore;
+  result.pValue[gene] = normalTwoSided(zScore);
+  result.log10PValue[gene] = log10NormalTwoSided(zScore);
+
+  const converged =
+    isConverged(control.flags[gene]) &&
+    isConverged(perturbation.flags[gene]) &&
+    (ratios === null || ratios.pooledConverged[gene] === 1);
+  result.converged[gene] = converged ? 1 : 0;
+  if (!converged) result.status[gene] = GeneStatus.notConverged;
+  else if (perturbationEmpty) result.status[gene] = GeneStatus.emptyPerturbedArm;
+  else if (controlEmpty) result.status[gene] = GeneStatus.emptyControlArm;
+}
