@@ -1,0 +1,159 @@
+import type { TaskId } from '@shardex/shared/ids';
+import type { Claim, Grant } from './job-events.js';
+import type { Job, LeasedTask, MachineState, ReadyTask, Task, Worker } from './job-state.js';
+import { frontierOf } from './job-stages.js';
+import { aboutTask, coreOf, isLive, log, setTask, startJob, taskOf, type Turn } from './job-turn.js';
+import { endLease, heldBy, letGo } from './task-outcome.js';
+
+/** Hands ready tasks to waiting pulls, oldest pull first, until there is no pair left. */
+export function matchPulls(turn: Turn): void {
+  const { pulls, workers } = turn.state;
+  if (pulls.size === 0) return;
+  for (const [pullId, workerId] of [...pulls]) {
+    const jobs = jobsWithWork(turn.state);
+    if (jobs.length === 0) return;
+    const worker = workers.get(workerId);
+    const choice = worker === undefined ? null : chooseTask(turn, jobs, worker);
+    if (worker === undefined || choice === null) continue;
+    pulls.delete(pullId);
+    const grant = lease(turn, choice.job, choice.task, worker);
+    turn.effects.push({ kind: 'grant', pullId, grant });
+  }
+}
+
+/** Live jobs with ready tasks, those with the fewest tasks in workers' hands first; equals take turns. */
+function jobsWithWork(state: MachineState): Job[] {
+  const jobs = [...state.jobs.values()].filter((job) => isLive(job) && (frontierOf(job)?.ready.length ?? 0) > 0);
+  return jobs.sort((a, b) => a.held - b.held || a.lastGrant - b.lastGrant || a.serial - b.serial);
+}
+
+function chooseTask(turn: Turn, jobs: readonly Job[], worker: Worker): { job: Job; task: ReadyTask } | null {
+  const room = roomOf(turn.state, worker);
+  for (const job of jobs) {
+    for (const taskId of frontierOf(job)?.ready ?? []) {
+      const task = taskOf(job, taskId);
+      if (task.state === 'ready' && suits(turn, task, worker, room)) return { job, task };
+    }
+  }
+  return null;
+}
+
+interface Room {
+  /** Memory that its other tasks leave, in bytes. */
+  readonly freeBytes: number;
+  /** It holds nothing, and no registered worker has more memory. */
+  readonly idleAndLargest: boolean;
+}
+
+function roomOf(state: MachineState, worker: Worker): Room {
+  const memoryOf = (one: Worker): number =>
+    one.capabilities.memoryBytes === 0 ? Infinity : one.capabilities.memoryBytes;
+  let heldBytes = 0;
+  for (const taskId of worker.held) heldBytes += heldTask(state, taskId)?.memoryBytes ?? 0;
+  const largest = Math.max(...[...state.workers.values()].map(memoryOf));
+  return {
+    freeBytes: memoryOf(worker) - heldBytes,
+    idleAndLargest: worker.held.size === 0 && memoryOf(worker) === largest,
+  };
+}
+
+function heldTask(state: MachineState, taskId: TaskId): Task | undefined {
+  const jobId = state.jobOfTask.get(taskId);
+  return jobId === undefined ? undefined : state.jobs.get(jobId)?.tasks.get(taskId);
+}
+
+/** Whether this worker should have this task now: it is due, fits, and did not just fail here while others could try. */
+function suits(turn: Turn, task: ReadyTask, worker: Worker, room: Room): boolean {
+  if (task.notBeforeMs > turn.nowMs) return false;
+  // A task too large for every worker is better tried on the largest than never.
+  if (task.memoryBytes > room.freeBytes && !room.idleAndLargest) return false;
+  const avoided = task.avoid?.workerId === worker.workerId && task.avoid.untilMs > turn.nowMs;
+  return !avoided || ![...turn.state.workers.values()].some((other) => other !== worker && couldHold(other, task));
+}
+
+const couldHold = ({ capabilities }: Worker, task: ReadyTask): boolean =>
+  capabilities.memoryBytes === 0 || capabilities.memoryBytes >= task.memoryBytes;
+
+function lease(turn: Turn, job: Job, task: ReadyTask, worker: Worker): Grant {
+  const attempt = task.attemptsGranted + 1;
+  const { workerId } = worker;
+  startJob(turn, job);
+  const expiresMs = turn.nowMs + turn.state.options.leaseMs;
+  const leased: LeasedTask = {
+    ...coreOf(task),
+    attemptsGranted: attempt,
+    state: 'leased',
+    lease: { workerId, attempt, grantedMs: turn.nowMs, expiresMs, fraction: 0, confirmed: false },
+  };
+  setTask(turn, job, leased);
+  turn.state.grants += 1;
+  job.lastGrant = turn.state.grants;
+  log(turn, 'task-granted', `attempt ${attempt}`, aboutTask(job, leased, leased.lease));
+  const { taskId, spec, scratchUri, output, memoryBytes } = task;
+  const stage = job.stages[task.stage].name;
+  return { workerId, taskId, attempt, jobId: job.jobId, stage, spec, scratchUri, output, memoryBytes };
+}
+
+/** Ends every lease whose time is over. */
+export function expireLeases(turn: Turn): void {
+  for (const worker of [...turn.state.workers.values()]) {
+    for (const taskId of [...worker.held]) {
+      const held = holding(turn, worker, taskId);
+      if (held === null || held.task.lease.expiresMs > turn.nowMs) continue;
+      const { job, task } = held;
+      log(
+        turn,
+        'lease-expired',
+        `no word of it for ${turn.state.options.leaseMs} ms`,
+        aboutTask(job, task, task.lease),
+      );
+      if (task.state === 'abandoned') letGo(turn, job, task);
+      else endLease(turn, job, task, 'lease-expired', lostFailure(worker, 'did not extend the lease in time'));
+    }
+  }
+}
+
+/** Takes everything from a worker: it is lost, or it says goodbye. */
+export function takeBack(turn: Turn, worker: Worker, why: 'worker-lost' | 'given-back', text: string): void {
+  for (const taskId of [...worker.held]) {
+    const held = holding(turn, worker, taskId);
+    if (held === null) continue;
+    const { job, task } = held;
+    if (task.state === 'abandoned') letGo(turn, job, task);
+    // A worker that drains may do so as often as it likes: rolling restarts must not use up a task's patience.
+    else endLease(turn, job, task, why, lostFailure(worker, text), { free: why === 'given-back' });
+  }
+}
+
+/** The grant never reached its worker. */
+export function grantUndelivered(turn: Turn, claim: Claim): void {
+  const held = heldBy(turn, claim);
+  if (held === null) return;
+  const { job, task } = held;
+  if (task.state === 'abandoned') letGo(turn, job, task);
+  else {
+    const failure = {
+      tag: 'WorkerLost',
+      message: 'the pull was gone before its answer',
+      hint: '',
+      details: {},
+    } as const;
+    endLease(turn, job, task, 'undelivered', failure, { free: true });
+  }
+}
+
+function holding(turn: Turn, worker: Worker, taskId: TaskId) {
+  const task = heldTask(turn.state, taskId);
+  if (task === undefined || !('lease' in task)) return null;
+  return heldBy(turn, { workerId: worker.workerId, taskId, attempt: task.lease.attempt });
+}
+
+function lostFailure(worker: Worker, text: string) {
+  const where = worker.capabilities.host === '' ? '' : ` on ${worker.capabilities.host}`;
+  return {
+    tag: 'WorkerLost',
+    message: `worker ${worker.workerId}${where} ${text}`,
+    hint: "look at that worker's log; a worker that is killed may need more memory",
+    details: { workerId: worker.workerId },
+  } as const;
+}
