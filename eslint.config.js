@@ -65,12 +65,24 @@ export default defineConfig(
         'error',
         { selector: 'default', format: ['camelCase'], leadingUnderscore: 'allow' },
         { selector: 'import', format: null },
-        { selector: 'variable', modifiers: ['const'], format: ['camelCase', 'UPPER_CASE', 'PascalCase'] },
+        {
+          selector: 'variable',
+          modifiers: ['const'],
+          format: ['camelCase', 'UPPER_CASE', 'PascalCase'],
+          leadingUnderscore: 'allow',
+        },
         { selector: 'variable', format: ['camelCase'] },
         { selector: 'typeLike', format: ['PascalCase'] },
         // Names of files' fields, wire messages and numbered statuses come from elsewhere.
         {
-          selector: ['property', 'objectLiteralProperty', 'typeProperty', 'enumMember', 'objectLiteralMethod'],
+          selector: [
+            'property',
+            'objectLiteralProperty',
+            'typeProperty',
+            'typeMethod',
+            'enumMember',
+            'objectLiteralMethod',
+          ],
           format: null,
         },
         { selector: ['variable', 'parameter'], modifiers: ['destructured'], format: null },
@@ -83,6 +95,8 @@ export default defineConfig(
       '@typescript-eslint/require-await': 'off',
       // Constants stand as their source prints them, so that they can be compared digit by digit.
       'no-loss-of-precision': 'off',
+      // What was caught is thrown on as it is.
+      '@typescript-eslint/only-throw-error': ['error', { allowThrowingUnknown: true, allowThrowingAny: false }],
       eqeqeq: 'error',
     },
   },
@@ -133,6 +147,7 @@ export default defineConfig(
           'performance',
           'setTimeout',
           'clearTimeout',
+          'setImmediate',
           'fetch',
           'TextDecoder',
         ].map((name) => [name, 'readonly']),
