@@ -5,3 +5,6 @@ export { log1pArray } from "./vector-math";
 export { fitIntercepts } from "./fit-intercepts";
 export { likelihoodRatios } from "./likelihood-ratio";
 export { addProfileGrid, addIntegers } from "./profile-grid";
+export { sortSegments, tieTerms } from "./sort";
+export { rankSums } from "./rank-sum";
+export { addCountMoments, addRealMoments } from "./moments";

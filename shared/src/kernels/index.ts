@@ -6,3 +6,6 @@ export * from './fit-intercepts.js';
 export * from './likelihood-ratio.js';
 export * from './node-basis.js';
 export * from './profile-grid.js';
+export * from './sort-columns.js';
+export * from './rank-sum.js';
+export * from './moment-accumulator.js';

@@ -97,4 +97,44 @@ export interface KernelExports {
     sums: number,
   ): number;
   addIntegers(target: number, source: number, n: number): void;
+
+  sortSegments(keys: number, offsets: number, nSegments: number, scratch: number): void;
+  tieTerms(keys: number, offsets: number, nSegments: number, ties: number): void;
+  rankSums(
+    nGenes: number,
+    controlKeys: number,
+    controlOffsets: number,
+    controlTies: number,
+    nControl: number,
+    nGroups: number,
+    groupKeys: number,
+    groupOffsets: number,
+    groupSizes: number,
+    tieCorrect: number,
+    continuity: number,
+    scratch: number,
+    u: number,
+    z: number,
+    tieSums: number,
+  ): void;
+
+  addCountMoments(
+    indptr: number,
+    genes: number,
+    counts: number,
+    nRows: number,
+    totals: number,
+    sizeFactors: number,
+    scale: number,
+    sums: number,
+    nExpressing: number,
+  ): void;
+  addRealMoments(
+    indptr: number,
+    genes: number,
+    values: number,
+    nRows: number,
+    sums: number,
+    nExpressing: number,
+  ): void;
 }
