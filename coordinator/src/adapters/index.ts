@@ -1,0 +1,5 @@
+export { systemClock, type Clock } from './clock.js';
+export { serveGrpc, type GrpcServer } from './grpc-server.js';
+export { serveHttp, type HttpServer } from './http-server.js';
+export { randomIds, type IdSource } from './ids.js';
+export { JobEngine, type EngineParts, type JobNews } from './job-engine.js';

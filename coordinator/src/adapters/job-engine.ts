@@ -1,0 +1,316 @@
+import {
+  InvalidInputError,
+  InvariantBrokenError,
+  CancelledError,
+  toShardexError,
+  type ShardexError,
+} from '@shardex/shared/errors';
+import { jobId as toJobId, type TaskId, type WorkerId } from '@shardex/shared/ids';
+import type { Logger, Metrics } from '@shardex/shared/telemetry';
+import {
+  createMachine,
+  hasEnded,
+  step,
+  viewJob,
+  viewWorkers,
+  type Claim,
+  type Effect,
+  type Failure,
+  type Grant,
+  type Job,
+  type JobPlanner,
+  type JobSpec,
+  type JobView,
+  type LogEntry,
+  type MachineEvent,
+  type MachineOptions,
+  type MachineState,
+  type MeasuredReport,
+  type ResultsRequest,
+  type WorkerCapabilities,
+  type WorkerView,
+} from '../domain/index.js';
+import type { Clock } from './clock.js';
+import { countEntry, writeEntry } from './engine-telemetry.js';
+import type { IdSource } from './ids.js';
+import { JobLog } from './job-log.js';
+import { JobWork } from './job-work.js';
+import { PullDesk } from './pull-desk.js';
+import { ChangeBell } from './change-bell.js';
+
+export interface EngineParts {
+  readonly planner: JobPlanner;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly options?: Partial<MachineOptions>;
+  /** Interval of the machine's ticks; must be well below half a lease. */
+  readonly tickMs: number;
+  /** Least time between two messages of a watch; 0: every change. */
+  readonly watchIntervalMs: number;
+}
+
+/** An event as it happened, without its time. */
+type Happening = MachineEvent extends infer E ? (E extends MachineEvent ? Omit<E, 'atMs'> : never) : never;
+
+/** A job now, and what happened since the message before. */
+export interface JobNews {
+  readonly view: JobView;
+  readonly entries: readonly LogEntry[];
+}
+
+/**
+ * Drives the machine: owns its state, feeds it one event at a time, carries out its effects. All timers are here.
+ *
+ * When the machine finds an invariant broken the engine stops for good: every call from then on fails with that error.
+ */
+export class JobEngine {
+  readonly #parts: EngineParts;
+  readonly #state: MachineState;
+  readonly #log = new JobLog();
+  readonly #bell = new ChangeBell();
+  readonly #pulls: PullDesk;
+  readonly #work: JobWork;
+  readonly #stopTicks: () => void;
+  readonly #queue: Happening[] = [];
+  #applying = false;
+  #ended: ShardexError | null = null;
+
+  constructor(parts: EngineParts) {
+    this.#parts = parts;
+    this.#state = createMachine(parts.options);
+    const apply = (event: Happening): void => void this.#apply(event);
+    this.#pulls = new PullDesk(parts.clock, apply);
+    this.#work = new JobWork(parts.planner, apply, parts.logger, (jobId) => this.#job(jobId));
+    this.#stopTicks = parts.clock.every(parts.tickMs, () => this.#tick());
+  }
+
+  get options(): MachineOptions {
+    return this.#state.options;
+  }
+
+  /** The error that ended the engine; null while it runs. */
+  get ended(): ShardexError | null {
+    return this.#ended;
+  }
+
+  /** @throws what the planner finds wrong with the submission */
+  async submit(spec: JobSpec): Promise<JobView> {
+    this.#assertRunning();
+    const jobId = this.#parts.ids.jobId(this.#parts.clock.nowMs());
+    const prepared = await this.#parts.planner.prepare(jobId, spec).catch((error: unknown) => {
+      throw toShardexError(error, 'planning the job');
+    });
+    this.#apply({ kind: 'jobSubmitted', jobId, spec, prepared });
+    return this.view(jobId);
+  }
+
+  /** @throws InvalidInputError when there is no such job */
+  view(jobId: string): JobView {
+    return viewJob(this.#job(jobId), this.#parts.clock.nowMs());
+  }
+
+  /** Newest first. @param limit - 0: all */
+  list(limit = 0): JobView[] {
+    const jobs = [...this.#state.jobs.values()].reverse();
+    return jobs.slice(0, limit === 0 ? undefined : limit).map((job) => viewJob(job, this.#parts.clock.nowMs()));
+  }
+
+  workers(): WorkerView[] {
+    return viewWorkers(this.#state);
+  }
+
+  /** @throws InvalidInputError when there is no such job */
+  entries(jobId: string): readonly LogEntry[] {
+    return this.#log.since(this.#job(jobId).jobId, 0).entries;
+  }
+
+  /** Asks a job to stop; a job that has ended stays as it is. @throws InvalidInputError when there is no such job */
+  cancel(jobId: string, reason: string): JobView {
+    this.#apply({ kind: 'cancelRequested', jobId: this.#job(jobId).jobId, reason });
+    return this.view(jobId);
+  }
+
+  /**
+   * The job now and after every change, up to and including its end. Changes that come faster than the reader reads are
+   * told together.
+   *
+   * @throws InvalidInputError when there is no such job; CancelledError when the coordinator stops before the job's end
+   */
+  async *watch(jobId: string, signal?: AbortSignal): AsyncGenerator<JobNews, void, undefined> {
+    const { jobId: id } = this.#job(jobId);
+    let next = 0;
+    while (signal?.aborted !== true) {
+      // Asked for before looking, so that a change in between is not missed.
+      const change = this.#bell.next(id, signal);
+      const view = this.view(id);
+      const news = this.#log.since(id, next);
+      next = news.next;
+      yield { view, entries: news.entries };
+      if (hasEnded(view)) return;
+      await change;
+      this.#assertRunning();
+      if (this.#parts.watchIntervalMs > 0 && !hasEnded(this.view(id))) await this.#pause(this.#parts.watchIntervalMs);
+    }
+  }
+
+  /** @throws InvalidInputError when there is no such job or it has not succeeded */
+  results(jobId: string, request: ResultsRequest): AsyncIterable<Uint8Array> {
+    const job = this.#job(jobId);
+    if (job.status.state !== 'succeeded') {
+      throw new InvalidInputError(`job ${jobId} has no results: it is ${job.status.state}`, {
+        hint: `follow it with "shardex watch ${jobId}"`,
+      });
+    }
+    return this.#parts.planner.results(job.jobId, request);
+  }
+
+  register(capabilities: WorkerCapabilities): WorkerId {
+    const workerId = this.#parts.ids.workerId(capabilities.host);
+    this.#apply({ kind: 'workerRegistered', workerId, capabilities });
+    return workerId;
+  }
+
+  /**
+   * One task for a worker, as soon as there is one.
+   *
+   * @returns null after `waitMs`, or when `signal` fires
+   * @throws WorkerLostError when the worker is not registered
+   */
+  pull(workerId: WorkerId, waitMs: number, signal: AbortSignal): Promise<Grant | null> {
+    this.#assertRunning();
+    return this.#pulls.wait(workerId, waitMs, signal);
+  }
+
+  heartbeat(
+    workerId: WorkerId,
+    progress: readonly { readonly taskId: TaskId; readonly attempt: number; readonly fraction: number }[],
+    residentBytes: number,
+  ): { readonly abandon: readonly TaskId[]; readonly unknownWorker: boolean } {
+    return answerOf(this.#apply({ kind: 'heartbeat', workerId, progress, residentBytes }), 'heartbeatAnswered');
+  }
+
+  /** @returns whether the report was accepted; a stale attempt's is not */
+  complete(claim: Claim, report: MeasuredReport): boolean {
+    return answerOf(this.#apply({ kind: 'taskCompleted', ...claim, report }), 'reportAnswered').accepted;
+  }
+
+  /** @returns whether the report was accepted; a stale attempt's is not */
+  fail(claim: Claim, failure: Failure): boolean {
+    return answerOf(this.#apply({ kind: 'taskFailed', ...claim, failure }), 'reportAnswered').accepted;
+  }
+
+  drain(workerId: WorkerId, reason: string): void {
+    this.#apply({ kind: 'workerDrained', workerId, reason });
+  }
+
+  /** Lets go of everything; work of the planner that is under way is asked to end and waited for. */
+  async stop(): Promise<void> {
+    this.#end(new CancelledError('the coordinator is stopping'));
+    await this.#work.settled();
+  }
+
+  #job(jobId: string): Job {
+    this.#assertRunning();
+    const job = this.#state.jobs.get(toJobId(jobId));
+    if (job === undefined) {
+      throw new InvalidInputError(`there is no job ${jobId}`, { hint: 'list the jobs with "shardex jobs"' });
+    }
+    return job;
+  }
+
+  #assertRunning(): void {
+    if (this.#ended !== null) throw this.#ended;
+  }
+
+  /** @returns the event's effects; none when it had to wait because it came out of another event's effects */
+  #apply(event: Happening): readonly Effect[] {
+    this.#queue.push(event);
+    if (this.#applying) return [];
+    this.#assertRunning();
+    this.#applying = true;
+    let first: readonly Effect[] | null = null;
+    try {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+        const effects = this.#step(next);
+        first ??= effects;
+        for (const effect of effects) this.#perform(effect);
+      }
+    } finally {
+      this.#applying = false;
+      this.#queue.length = 0;
+    }
+    return first ?? [];
+  }
+
+  #step(event: Happening): readonly Effect[] {
+    try {
+      return step(this.#state, { ...event, atMs: this.#parts.clock.nowMs() } as MachineEvent).effects;
+    } catch (error) {
+      const broken = toShardexError(error, `applying ${event.kind}`);
+      this.#parts.logger.error('the state machine is broken and stops', { error: broken, event: event.kind });
+      this.#end(broken);
+      throw broken;
+    }
+  }
+
+  #perform(effect: Effect): void {
+    switch (effect.kind) {
+      case 'planStage':
+        return this.#work.plan(effect.jobId, effect.stage);
+      case 'runReduction':
+        return this.#work.reduce(effect.jobId, effect.stage);
+      case 'abortWork':
+        return this.#work.abort(effect.jobId);
+      case 'releaseJob':
+        return this.#work.release(effect.jobId);
+      case 'grant':
+        return this.#pulls.grant(effect.pullId, effect.grant);
+      case 'pullRefused':
+        return this.#pulls.refuse(effect.pullId);
+      case 'jobChanged':
+        return this.#bell.ring(effect.jobId);
+      case 'log':
+        this.#log.add(effect.entry);
+        writeEntry(this.#parts.logger, effect.entry);
+        return countEntry(this.#parts.metrics, effect.entry);
+      case 'reportAnswered':
+      case 'heartbeatAnswered':
+        return;
+    }
+  }
+
+  #tick(): void {
+    if (this.#ended !== null) return;
+    this.#apply({ kind: 'tick' });
+    this.#log.keepOnly((jobId) => this.#state.jobs.has(jobId));
+    const jobs = [...this.#state.jobs.values()];
+    const { metrics } = this.#parts;
+    metrics.set('shardex_workers', this.#state.workers.size);
+    metrics.set(
+      'shardex_tasks_held',
+      jobs.reduce((sum, job) => sum + job.held, 0),
+    );
+    metrics.set('shardex_jobs_active', jobs.filter((job) => job.endedMs === null).length);
+  }
+
+  #end(reason: ShardexError): void {
+    if (this.#ended !== null) return;
+    this.#ended = reason;
+    this.#stopTicks();
+    this.#work.abortAll();
+    this.#pulls.close();
+    this.#bell.ringAll();
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => void this.#parts.clock.after(delayMs, resolve));
+  }
+}
+
+function answerOf<K extends Effect['kind']>(effects: readonly Effect[], kind: K): Extract<Effect, { kind: K }> {
+  const answer = effects.find((effect): effect is Extract<Effect, { kind: K }> => effect.kind === kind);
+  if (answer === undefined) throw new InvariantBrokenError(`the machine gave no ${kind}`);
+  return answer;
+}
