@@ -2,7 +2,12 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { InvariantBrokenError } from '@shardex/shared/errors';
-import { CellSimulator, createSimulationModel, type SimulatedCells, type SimulationParameters } from '@shardex/shared/stats';
+import {
+  CellSimulator,
+  createSimulationModel,
+  type SimulatedCells,
+  type SimulationParameters,
+} from '@shardex/shared/stats';
 import type { CellRange } from './simulate-thread.js';
 
 const THREAD = new URL('./simulate-thread.js', import.meta.url);
@@ -29,13 +34,19 @@ export async function* simulateBlocks(
   parameters: SimulationParameters,
   { threads, blockCells, threadUrl = THREAD }: SimulateBlocksOptions,
 ): AsyncGenerator<SimulatedCells> {
-  const ranges = cellRanges(parameters.nCells, blockCells ?? Math.max(1, Math.floor(BLOCK_ENTRIES / parameters.nGenes)));
+  const ranges = cellRanges(
+    parameters.nCells,
+    blockCells ?? Math.max(1, Math.floor(BLOCK_ENTRIES / parameters.nGenes)),
+  );
   if (!existsSync(fileURLToPath(threadUrl))) {
     const simulator = new CellSimulator(createSimulationModel(parameters));
     for (const { begin, end } of ranges) yield simulator.simulate(begin, end);
     return;
   }
-  const pool = Array.from({ length: Math.min(threads, ranges.length) }, () => new SimulationThread(threadUrl, parameters));
+  const pool = Array.from(
+    { length: Math.min(threads, ranges.length) },
+    () => new SimulationThread(threadUrl, parameters),
+  );
   try {
     const waiting: Promise<SimulatedCells>[] = [];
     for (const [i, range] of ranges.entries()) {

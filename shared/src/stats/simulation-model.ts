@@ -84,7 +84,10 @@ export function createSimulationModel(parameters: SimulationParameters): Simulat
 
 const geneName = (gene: number): string => `GENE${String(gene).padStart(5, '0')}`;
 
-function drawGeneMeans({ nGenes, depth, seed }: SimulationParameters): { geneMean: Float64Array; dispersion: Float64Array } {
+function drawGeneMeans({ nGenes, depth, seed }: SimulationParameters): {
+  geneMean: Float64Array;
+  dispersion: Float64Array;
+} {
   const random = new Sfc32(seed, STREAM.genes, 0);
   const geneMean = Float64Array.from({ length: nGenes }, () =>
     Math.exp(LOG_MEAN.location + LOG_MEAN.spread * random.normal()),
