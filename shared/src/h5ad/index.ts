@@ -5,3 +5,6 @@ export * from './write-csv.js';
 export * from './write-parquet.js';
 export { readH5adMetadata, readObsColumn } from './read-h5ad-metadata.js';
 export { columnLabels, columnTexts, type LabelledRows } from './read-columns.js';
+export { openRowSource } from './open-row-source.js';
+export { readRowOffsets } from './read-indptr.js';
+export { packMatrixDescriptor, unpackMatrixDescriptor } from './pack-descriptor.js';

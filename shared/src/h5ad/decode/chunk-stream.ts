@@ -1,0 +1,102 @@
+import { UnsupportedDataError } from '../../errors/index.js';
+import type { ByteSource } from '../../storage/index.js';
+import type { DatasetDescriptor, FilterStep } from '../types.js';
+import { ChunkDecoder, isDecodable } from './chunk-decoder.js';
+import type { ChunkMap } from './chunk-map.js';
+import { swapBytes } from './element-converter.js';
+import { LibraryChunkStream } from './library-chunk-stream.js';
+import { StoredChunkReader } from './stored-chunk-reader.js';
+
+/** The decoded chunks of one dataset, in a given order, each of them once. */
+export interface ChunkStream {
+  /**
+   * Decodes the next chunk.
+   *
+   * @param target - receives the elements, little-endian and row-major within the chunk; `chunkBytes` long. Beyond the
+   *   dataset's edge its content is undefined.
+   * @throws CorruptDataError naming dataset and chunk
+   */
+  nextInto(target: Uint8Array): Promise<void>;
+  close(): void;
+}
+
+/** Where the chunks come from and how they are read. */
+export interface ChunkStreamOptions {
+  readonly source: ByteSource;
+  readonly label: string;
+  readonly rangeBytes: number;
+  /** Called with each chunk's stored bytes. */
+  readonly onStoredChunk?: ((chunk: number, bytes: Uint8Array) => void) | undefined;
+}
+
+/** Filters that plugins of the HDF5 library undo: bzip2, blosc, lz4, bitshuffle, zstd, blosc2. */
+const LIBRARY_FILTERS = new Set([307, 32001, 32004, 32008, 32015, 32026]);
+
+/**
+ * Opens the way that the dataset's filters call for: our own decoder, or the HDF5 library with its plugins (several times
+ * slower, local files only).
+ *
+ * @param chunks - numbers of the chunks wanted, in order
+ * @throws UnsupportedDataError for other filters
+ */
+export async function openChunkStream(
+  dataset: DatasetDescriptor,
+  map: ChunkMap,
+  chunks: ArrayLike<number>,
+  options: ChunkStreamOptions,
+): Promise<ChunkStream> {
+  if (isDecodable(dataset.filters)) return new DirectChunkStream(dataset, map, chunks, options);
+  const foreign = dataset.filters.find((step) => !isDecodable([step]) && !LIBRARY_FILTERS.has(step.id));
+  if (foreign !== undefined) throw unsupported(options.label, dataset.path, foreign);
+  return LibraryChunkStream.open(dataset, map, chunks, options);
+}
+
+function unsupported(label: string, path: string, { id, name }: FilterStep): UnsupportedDataError {
+  return new UnsupportedDataError(`${label}: ${path} is compressed with ${name}, which is not read`, {
+    hint: 'write it again with compression="gzip"',
+    details: { path: label, dataset: path, filter: id },
+  });
+}
+
+class DirectChunkStream implements ChunkStream {
+  private readonly reader: StoredChunkReader | null;
+  private readonly decoder: ChunkDecoder;
+  private readonly isChunked: boolean;
+  private position = 0;
+
+  constructor(
+    private readonly dataset: DatasetDescriptor,
+    private readonly map: ChunkMap,
+    private readonly chunks: ArrayLike<number>,
+    private readonly options: ChunkStreamOptions,
+  ) {
+    const { source, label, rangeBytes } = options;
+    const { path, filters, type } = dataset;
+    this.isChunked = dataset.layout.kind === 'chunked';
+    this.reader = map.inline === null ? new StoredChunkReader(source, map, chunks, rangeBytes, label, path) : null;
+    this.decoder = new ChunkDecoder(filters, type.bytes, map.chunkBytes, label, path);
+  }
+
+  async nextInto(target: Uint8Array): Promise<void> {
+    const chunk = this.chunks[this.position++];
+    const stored = this.reader === null ? this.map.inline : await this.reader.next();
+    if (stored === null) {
+      this.fill(target);
+    } else {
+      this.options.onStoredChunk?.(chunk, stored);
+      if (this.isChunked) this.decoder.decode(stored, this.map.maskOf(chunk), chunk, target);
+      else target.set(stored);
+    }
+    if (!this.dataset.type.littleEndian) swapBytes(target, this.dataset.type.bytes);
+  }
+
+  close(): void {
+    // Nothing is held: a range still being fetched is dropped when it arrives.
+  }
+
+  private fill(target: Uint8Array): void {
+    const { fillValue } = this.dataset;
+    if (fillValue === null) target.fill(0);
+    else for (let at = 0; at < target.length; at += fillValue.length) target.set(fillValue, at);
+  }
+}
