@@ -9,3 +9,6 @@ export * from './profile-grid.js';
 export * from './sort-columns.js';
 export * from './rank-sum.js';
 export * from './moment-accumulator.js';
+export * from './compact-rows.js';
+export * from './decode-rows.js';
+export * from './decode-rows.reference.js';

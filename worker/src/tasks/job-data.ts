@@ -19,6 +19,7 @@ export interface CellFactors {
   readonly groupCells: Uint32Array;
   readonly groupNonzeros: Float64Array;
   readonly geneKept: Uint8Array;
+  readonly geneTotal: Float64Array;
   readonly quantumExponents: Int32Array;
 }
 
@@ -90,6 +91,7 @@ export class JobData {
         groupCells: await reader.u32('groupCells'),
         groupNonzeros: await reader.f64('groupNonzeros'),
         geneKept: await reader.u8('geneKept'),
+        geneTotal: await reader.f64('geneTotal'),
         quantumExponents: await reader.i32('quantumExponents'),
       };
     } finally {

@@ -29,7 +29,7 @@ export async function runScan(
   runtime: TaskRuntime,
 ): Promise<TaskOutput> {
   const { context } = job;
-  const { nGenes, parameters } = context;
+  const { parameters } = context;
   const group = await job.contextReader.i32('group', spec.rowBegin, spec.rowEnd);
   const source = await openByteSource(parameters.input);
   try {
@@ -123,10 +123,9 @@ class RowSums {
       }
       this.kept[row] = 1;
       this.keptRows++;
-      for (let i = begin; i < end; i++) {
-        this.geneTotal[indices[i]] += values[i];
-        this.geneCells[indices[i]]++;
-      }
+      for (let i = begin; i < end; i++) this.geneCells[indices[i]]++;
+      // Sums of counts are exact; sums of other values would depend on the order of cells and are not needed.
+      if (this.isCounts) for (let i = begin; i < end; i++) this.geneTotal[indices[i]] += values[i];
       this.regrouper.append(block.rowBegin + r, this.group[row], indices, values, begin, end);
     }
   }
@@ -146,7 +145,6 @@ class RowSums {
       total: this.total,
       nGenes: this.nGenes,
       kept: this.kept,
-      // On the log scale sums of values over cells depend on the order of cells and are not used.
       geneTotal: this.geneTotal,
       geneCells: this.geneCells,
       ...regrouped,

@@ -24,7 +24,7 @@ import type {
 } from '../../domain/job-planner-port.js';
 import { planControl, planGroups, planScan, type ClusterShape } from '../../domain/plan-shards.js';
 import { withArtifact } from '../reductions/scratch.js';
-import { claimOutput, existingResults, removeScratch, scratchFolder } from './job-folder.js';
+import { claimOutput, existingResults, removeScratch, scratchFolder, scratchRoot } from './job-folder.js';
 import { readInput, type ResolvedInput } from './read-input.js';
 import { streamResults } from './stream-results.js';
 import { runReduction } from './run-reduction.js';
@@ -73,11 +73,11 @@ export class DePlanner implements JobPlanner {
       throw new InvalidInputError(`another job is writing to ${parameters.output}`, { hint: 'choose another --out' });
     }
     await claimOutput(parameters.output, spec.existingOutput);
-    const scratchUri = scratchFolder(parameters);
-    const store = openStore(scratchUri);
     const context = contextOf(input);
-    if (spec.existingOutput === 'resume') await requireSameRun(store, context);
-    else await removeScratch(scratchUri);
+    const scratchUri = scratchFolder(parameters, identityOf(context));
+    const store = openStore(scratchUri);
+    if (spec.existingOutput === 'resume') await requireSameRun(openStore(scratchRoot(parameters)), context);
+    else await removeScratch(scratchRoot(parameters));
     await commitContext(store, input, context);
     this.jobs.set(jobId, {
       parameters,
@@ -132,7 +132,7 @@ export class DePlanner implements JobPlanner {
     const order = { stage, scratchUri: job.scratchUri, outputs: job.outputs, history: history() } as const;
     const warnings = await runReduction(order, report, signal);
     if (stage === 'merge') {
-      await removeScratch(job.scratchUri);
+      await removeScratch(scratchRoot(job.parameters));
       this.jobs.delete(jobId);
       this.finished.set(jobId, job.parameters.output);
     }
@@ -174,7 +174,7 @@ export class DePlanner implements JobPlanner {
 }
 
 /** Only the NB-GLM with estimated dispersions needs the dispersion and trend stages. */
-function stagesOf(parameters: DeParameters): StagePlan[] {
+export function stagesOf(parameters: DeParameters): StagePlan[] {
   const estimates = parameters.tests.includes('nb-glm') && parameters.dispersion === null;
   return STAGES.filter((name) => estimates || (name !== 'dispersion' && name !== 'trend')).map((name) => {
     const weight = STAGE_WEIGHTS[name];
@@ -214,21 +214,35 @@ async function commitContext(store: ObjectStore, input: ResolvedInput, context: 
   await store.commit(SCRATCH_NAMES.context, encodeBundle(context, { group: input.design.group, ...given, ...matrix }));
 }
 
-/** A run goes on only with what it was begun with. @throws InvalidInputError naming what differs */
-async function requireSameRun(store: ObjectStore, context: JobContext): Promise<void> {
-  if (!(await store.exists(SCRATCH_NAMES.context))) return;
-  const before = await withArtifact<JobContext, JobContext>(store, SCRATCH_NAMES.context, (reader) =>
-    Promise.resolve(reader.meta),
-  );
-  const differing = Object.keys(context.parameters).filter(
-    (name) =>
-      JSON.stringify(context.parameters[name as keyof DeParameters]) !==
-      JSON.stringify(before.parameters[name as keyof DeParameters]),
-  );
-  if (before.version !== context.version) differing.push('version of shardex');
-  if (before.inputVersion !== context.inputVersion) differing.push('input file');
-  if (differing.length === 0) return;
-  throw new InvalidInputError(`the unfinished run in ${store.uri} differs in: ${differing.join(', ')}`, {
+/** Everything that results depend on: a run with another identity has another scratch folder. */
+const identityOf = ({ version, parameters, inputVersion }: JobContext): string =>
+  JSON.stringify({ version, parameters, inputVersion });
+
+/**
+ * An unfinished run goes on only with what it was begun with.
+ *
+ * @param root - the scratch of all runs into this output folder
+ * @throws InvalidInputError naming what differs
+ */
+async function requireSameRun(root: ObjectStore, context: JobContext): Promise<void> {
+  const contexts = (await root.list('')).filter((name) => name.endsWith(`/${SCRATCH_NAMES.context}`));
+  const differences: string[][] = [];
+  for (const name of contexts) {
+    const before = await withArtifact<JobContext, JobContext>(root, name, (reader) => Promise.resolve(reader.meta));
+    differences.push(differencesOf(before, context));
+  }
+  if (differences.length === 0 || differences.some((differing) => differing.length === 0)) return;
+  throw new InvalidInputError(`the unfinished run in ${root.uri} differs in: ${differences[0].join(', ')}`, {
     hint: 'repeat the command it was started with, or begin anew with --force',
   });
+}
+
+function differencesOf(before: JobContext, now: JobContext): string[] {
+  const names = Object.keys(now.parameters) as (keyof DeParameters)[];
+  const differing: string[] = names.filter(
+    (name) => JSON.stringify(now.parameters[name]) !== JSON.stringify(before.parameters[name]),
+  );
+  if (before.version !== now.version) differing.push('version of shardex');
+  if (before.inputVersion !== now.inputVersion) differing.push('input file');
+  return differing;
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { access, constants, mkdir, readdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { DeParameters } from '@shardex/shared/config';
 import { InvalidInputError, toShardexError } from '@shardex/shared/errors';
 import type { ExistingOutput } from '../../domain/job-planner-port.js';
@@ -23,12 +23,23 @@ export const RESULT_FILES = [
 /** Hidden folder inside the output folder where intermediate files go by default. */
 const DEFAULT_SCRATCH = '.shardex-scratch';
 
-/** Where a job's intermediate files are: one folder a job, so that several can share a scratch disk. */
-export function scratchFolder(parameters: DeParameters): string {
+/** The folder that holds the intermediate files of every run into one output folder. */
+export function scratchRoot(parameters: DeParameters): string {
   if (parameters.scratch === null) return join(parameters.output, DEFAULT_SCRATCH);
-  const name = createHash('sha256').update(parameters.output).digest('hex').slice(0, 16);
-  return join(parameters.scratch, `shardex-${name}`);
+  return join(parameters.scratch, `shardex-${shortHash(resolve(parameters.output))}`);
 }
+
+/**
+ * Where one run's intermediate files are. Runs that differ in anything that shows in the results have folders of their
+ * own, so that nothing of one can be taken for the other's.
+ *
+ * @param identity - whatever the results depend on
+ */
+export function scratchFolder(parameters: DeParameters, identity: string): string {
+  return join(scratchRoot(parameters), shortHash(identity));
+}
+
+const shortHash = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16);
 
 /** Results that are in the output folder already. */
 export async function existingResults(output: string): Promise<string[]> {

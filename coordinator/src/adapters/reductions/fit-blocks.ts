@@ -1,0 +1,59 @@
+import { fitArrayName, type BundleReader, type FitSummary, type ResultLayer } from '@shardex/shared/artifacts';
+import type { TestName } from '@shardex/shared/config';
+import type { MatrixRows } from '@shardex/shared/h5ad';
+import { GlobalBenjaminiHochberg } from '@shardex/shared/stats';
+import type { FitBlock, FitOutputs } from './fit-outputs.js';
+import { withArtifact, type ReductionScope } from './scratch.js';
+
+/** A run of result rows, one array a layer. */
+export type LayerArrays = ReadonlyMap<string, MatrixRows>;
+
+/** Adjusted p-values over the whole screen, and how many genes were tested for each result row. */
+export interface ScreenWide {
+  readonly global: GlobalBenjaminiHochberg;
+  readonly testedPerRow: Int32Array;
+}
+
+/** First pass over the p-values of a test: everything the adjustment over the whole screen needs. */
+export async function screenWide(scope: ReductionScope, test: TestName, fits: FitOutputs): Promise<ScreenWide> {
+  const { nGenes } = scope.context;
+  const global = new GlobalBenjaminiHochberg(fits.groups.length * nGenes);
+  const testedPerRow = new Int32Array(fits.groups.length);
+  for (const block of fits.blocks) {
+    scope.checkCancelled();
+    const pValues = await withArtifact<FitSummary, Float64Array>(scope.store, block.name, (reader) =>
+      reader.f64(fitArrayName(test, 'pvalue')),
+    );
+    global.add(pValues);
+    for (let i = 0; i < pValues.length; i++) {
+      if (!Number.isNaN(pValues[i])) testedPerRow[block.rowBegin + Math.floor(i / nGenes)]++;
+    }
+  }
+  return { global, testedPerRow };
+}
+
+/** The rows of one fit output, with what the whole screen adds to them. */
+export async function readBlock(
+  scope: ReductionScope,
+  test: TestName,
+  layers: readonly ResultLayer[],
+  block: FitBlock,
+  { global }: ScreenWide,
+): Promise<LayerArrays> {
+  return withArtifact<FitSummary, LayerArrays>(scope.store, block.name, async (reader) => {
+    const arrays = new Map<string, MatrixRows>();
+    for (const layer of layers) {
+      if (layer.merged !== true) arrays.set(layer.name, await readLayer(reader, fitArrayName(test, layer.name), layer));
+    }
+    const pValues = arrays.get('pvalue') as Float64Array;
+    const adjusted = new Float64Array(pValues.length);
+    global.adjustAll(pValues, adjusted);
+    arrays.set('pvalue_adj_global', adjusted);
+    return arrays;
+  });
+}
+
+function readLayer(reader: BundleReader<FitSummary>, name: string, layer: ResultLayer): Promise<MatrixRows> {
+  return reader[layer.dtype](name);
+}
+

@@ -1,0 +1,97 @@
+import { TEST_OUTPUTS, type ResultLayer } from '@shardex/shared/artifacts';
+import type { TestName } from '@shardex/shared/config';
+import type { ColumnSpec, H5adSkeleton, UnsDict } from '@shardex/shared/h5ad';
+import { GENE_STATUS_LEGEND } from '@shardex/shared/stats';
+import type { FitOutputs } from './fit-outputs.js';
+import type { FrozenSummary } from './frozen-summary.js';
+import type { RankedGenes } from './rank-genes-groups.js';
+import type { ReductionScope } from './scratch.js';
+import type { ScreenWide } from './fit-blocks.js';
+
+const METHOD_NAMES: Readonly<Record<TestName, string>> = {
+  'nb-glm': 'nb_glm',
+  wilcoxon: 'wilcoxon',
+  't-test': 't-test',
+};
+
+/** Everything of a test's result file except the perturbations × genes arrays. */
+export function describeTest(
+  scope: ReductionScope,
+  test: TestName,
+  layers: readonly ResultLayer[],
+  frozen: FrozenSummary,
+  fits: FitOutputs,
+  { testedPerRow, global }: ScreenWide,
+  ranked: RankedGenes | null,
+): H5adSkeleton {
+  const { geneNames, groupLabels } = scope.context;
+  return {
+    obs: {
+      index: fits.groups.map((group) => groupLabels[group] as string),
+      columns: {
+        n_cells: { kind: 'numeric', values: Int32Array.from(fits.cells) },
+        n_genes_tested: { kind: 'numeric', values: testedPerRow },
+      },
+    },
+    var: { index: geneNames, columns: geneColumns(test, frozen) },
+    uns: {
+      method: METHOD_NAMES[test],
+      effect: TEST_OUTPUTS[test].effect,
+      control_label: groupLabels[0] as string,
+      perturbation_column: scope.context.parameters.perturbationColumn,
+      pvalue_correction: 'benjamini-hochberg',
+      n_tests: global.count,
+      n_control_cells: frozen.controlCells,
+      status_legend: Object.fromEntries(GENE_STATUS_LEGEND.map(({ name, meaning }, code) => [`${code}`, `${name}: ${meaning}`])),
+      parameters: parametersOf(scope),
+      ...(test === 'nb-glm' ? nbUns(scope, frozen) : {}),
+      ...(ranked === null ? {} : { rank_genes_groups: ranked.toUns() }),
+    },
+    dense: {
+      X: 'f32',
+      layers: layers.filter(({ name }) => name !== 'X').map(({ name, dtype }) => ({ name, dtype })),
+    },
+  };
+}
+
+function geneColumns(test: TestName, frozen: FrozenSummary): Record<string, ColumnSpec> {
+  const mean = test === 'nb-glm' ? frozen.controlMeanScaled : null;
+  const columns: Record<string, ColumnSpec> = {
+    control_mean: { kind: 'numeric', values: mean ?? frozen.controlMeanNormalised },
+    pts_rest: { kind: 'numeric', values: frozen.ptsRest },
+  };
+  if (test !== 'nb-glm' || frozen.dispersion === null) return columns;
+  return {
+    ...columns,
+    dispersion: { kind: 'numeric', values: frozen.dispersion.final },
+    dispersion_trend: { kind: 'numeric', values: frozen.dispersion.trend },
+    dispersion_genewise: { kind: 'numeric', values: frozen.dispersion.genewise },
+  };
+}
+
+function nbUns(scope: ReductionScope, { factors, trend }: FrozenSummary): UnsDict {
+  const { parameters } = scope.context;
+  const dispersion: UnsDict =
+    trend === null
+      ? { fixed: parameters.dispersion }
+      : {
+          trend_kind: trend.trendKind,
+          trend_coefficients: Float64Array.from(trend.trendCoefficients),
+          prior_variance: trend.priorVariance,
+        };
+  const { count, bound } = factors.nodes;
+  return { dispersion, measure_nodes: { count, error_bound: bound } };
+}
+
+/** The parameters under the names of the command line's options. */
+function parametersOf(scope: ReductionScope): UnsDict {
+  const { parameters } = scope.context;
+  // Where the results went is not part of what they are: the same run into two folders gives the same bytes.
+  const { output: _output, scratch: _scratch, formats: _formats, ...kept } = parameters;
+  return Object.fromEntries(
+    Object.entries(kept).map(([name, value]) => {
+      const key = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+      return [key, Array.isArray(value) ? [...(value as string[])] : (value as string | number | boolean | null)];
+    }),
+  );
+}

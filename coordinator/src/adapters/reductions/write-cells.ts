@@ -1,0 +1,57 @@
+import { join } from 'node:path';
+import { SCRATCH_NAMES, type JobContext, type SizeFactorSummary } from '@shardex/shared/artifacts';
+import { ParquetTableWriter, readH5adMetadata } from '@shardex/shared/h5ad';
+import { withArtifact, type ReductionScope } from './scratch.js';
+
+const FILE = 'cells.parquet';
+
+/** Rows of one Parquet row group: about 3 MB. */
+const BLOCK_ROWS = 65_536;
+
+/** Writes `cells.parquet`: what the run made of every cell of the file. Returns its name. */
+export async function writeCells(scope: ReductionScope): Promise<string> {
+  const { context, store } = scope;
+  const { parameters, groupLabels, nCells } = context;
+  const { obsNames } = await readH5adMetadata(parameters.input, { obsNames: true, varNames: false });
+  const group = await withArtifact<JobContext, Int32Array>(store, SCRATCH_NAMES.context, (reader) => reader.i32('group'));
+  const cells = await withArtifact<SizeFactorSummary, CellArrays>(store, SCRATCH_NAMES.sizeFactors, async (reader) => ({
+    total: await reader.f64('total'),
+    nGenes: await reader.u32('nGenes'),
+    sizeFactor: await reader.f64('sizeFactor'),
+    kept: await reader.u8('kept'),
+  }));
+  const table = await ParquetTableWriter.create(join(parameters.output, FILE), [
+    { name: 'cell', type: 'string' },
+    { name: 'perturbation', type: 'string' },
+    { name: 'total', type: 'f64' },
+    { name: 'n_genes', type: 'i32' },
+    { name: 'size_factor', type: 'f64' },
+    { name: 'kept', type: 'u8' },
+  ]);
+  try {
+    for (let begin = 0; begin < nCells; begin += BLOCK_ROWS) {
+      scope.checkCancelled();
+      const end = Math.min(nCells, begin + BLOCK_ROWS);
+      await table.append([
+        (obsNames ?? []).slice(begin, end),
+        Array.from(group.subarray(begin, end), (g) => (g < 0 ? '' : (groupLabels[g] as string))),
+        cells.total.subarray(begin, end),
+        Int32Array.from(cells.nGenes.subarray(begin, end)),
+        cells.sizeFactor.subarray(begin, end),
+        cells.kept.subarray(begin, end),
+      ]);
+    }
+    await table.close();
+  } catch (error) {
+    await table.abort();
+    throw error;
+  }
+  return FILE;
+}
+
+interface CellArrays {
+  readonly total: Float64Array;
+  readonly nGenes: Uint32Array;
+  readonly sizeFactor: Float64Array;
+  readonly kept: Uint8Array;
+}

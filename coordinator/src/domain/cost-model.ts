@@ -1,0 +1,95 @@
+import { TEST_OUTPUTS, resultLayers, type StageName } from '@shardex/shared/artifacts';
+import type { DeParameters } from '@shardex/shared/config';
+
+/** The sizes a job's cost depends on. */
+export interface JobSize {
+  readonly inputBytes: number;
+  readonly nonzeros: number;
+  readonly cells: number;
+  readonly genes: number;
+  /** Groups with the control. */
+  readonly groups: number;
+  /** Share of the cells that are control cells. */
+  readonly controlShare: number;
+}
+
+/** Bytes and core-seconds of one stage. */
+export interface StageCost {
+  readonly bytesRead: number;
+  readonly coreSeconds: number;
+}
+
+/** Encoded bytes of a nonzero on scratch: a gap and a count of one byte each, escapes now and then. */
+const SCRATCH_BYTES_PER_NONZERO = 2.2;
+
+/**
+ * Core-seconds per unit on the machine of docs/benchmarks.md (2 cores, Node 20), from `npm run bench`. They are for estimates
+ * shown to people; nothing else depends on them.
+ */
+const NANOSECONDS = {
+  scanNonzero: 25,
+  controlNonzero: 60,
+  dispersionNonzero: 12,
+  dispersionPair: 4500,
+  fitNonzero: 50,
+  fitPair: 1200,
+  mergeByte: 4,
+  trendGene: 60_000,
+} as const;
+
+const DTYPE_BYTES = { f32: 4, f64: 8, u8: 1, i32: 4 } as const;
+
+/** Bytes of one test's h5ad file, without its small parts. */
+export function testFileBytes(parameters: DeParameters, test: DeParameters['tests'][number], size: JobSize): number {
+  const perPair = resultLayers(test, parameters.layers).reduce((sum, layer) => sum + DTYPE_BYTES[layer.dtype], 0);
+  return perPair * (size.groups - 1) * size.genes;
+}
+
+/** Peak of intermediate files: the regrouped rows, the sorted control columns, and the result rows before they are merged. */
+export function scratchBytes(parameters: DeParameters, size: JobSize): number {
+  const rows = size.nonzeros * SCRATCH_BYTES_PER_NONZERO + size.cells * 24;
+  const control = size.nonzeros * size.controlShare * 8;
+  const results = parameters.tests.reduce((sum, test) => sum + testFileBytes(parameters, test, size), 0);
+  return Math.ceil(rows + control + results);
+}
+
+/** What each stage reads and computes. */
+export function stageCosts(parameters: DeParameters, size: JobSize): Readonly<Record<StageName, StageCost>> {
+  const rows = size.nonzeros * SCRATCH_BYTES_PER_NONZERO;
+  const pairs = (size.groups - 1) * size.genes;
+  const controlNonzeros = size.nonzeros * size.controlShare;
+  const output = parameters.tests.reduce((sum, test) => sum + testFileBytes(parameters, test, size), 0);
+  const seconds = (nanoseconds: number): number => nanoseconds / 1e9;
+  return {
+    scan: { bytesRead: size.inputBytes, coreSeconds: seconds(size.nonzeros * NANOSECONDS.scanNonzero) },
+    'size-factors': { bytesRead: size.cells * 13, coreSeconds: 0.3 },
+    control: {
+      bytesRead: rows * size.controlShare,
+      coreSeconds: seconds(controlNonzeros * NANOSECONDS.controlNonzero),
+    },
+    dispersion: {
+      bytesRead: rows,
+      coreSeconds: seconds(size.nonzeros * NANOSECONDS.dispersionNonzero + pairs * NANOSECONDS.dispersionPair),
+    },
+    trend: { bytesRead: size.genes * 600, coreSeconds: seconds(size.genes * NANOSECONDS.trendGene) },
+    fit: {
+      bytesRead: rows + controlNonzeros * 8,
+      coreSeconds: seconds(
+        size.nonzeros * NANOSECONDS.fitNonzero + pairs * parameters.tests.length * NANOSECONDS.fitPair,
+      ),
+    },
+    merge: { bytesRead: output, coreSeconds: seconds(output * NANOSECONDS.mergeByte) },
+  };
+}
+
+/** Files of a test in all formats: CSV is about three times, Parquet about as large as h5ad. */
+export function outputFiles(parameters: DeParameters, size: JobSize): { name: string; bytes: number }[] {
+  const factor = { h5ad: 1, csv: 3, parquet: 1 } as const;
+  const files = parameters.tests.flatMap((test) =>
+    parameters.formats.map((format) => ({
+      name: `${TEST_OUTPUTS[test].file}.${format}`,
+      bytes: Math.ceil(testFileBytes(parameters, test, size) * factor[format]),
+    })),
+  );
+  return [...files, { name: 'cells.parquet', bytes: size.cells * 40 }, { name: 'run.json', bytes: 8192 }];
+}

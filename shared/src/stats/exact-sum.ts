@@ -1,0 +1,41 @@
+/**
+ * Sums of doubles that do not depend on the order of the terms.
+ *
+ * Each term is rounded once to a multiple of 2^-e. Multiples are whole numbers, and doubles add whole numbers exactly
+ * as long as the sum of their magnitudes stays below 2^53; so any grouping of the terms gives the same bits. The price is
+ * an error of at most 2^-(e+1) a term.
+ */
+
+/** Whole numbers up to here are exact doubles. */
+const EXACT_BITS = 53;
+/** One bit for the sign of a sum's excursions, one for the rounding of the bound itself. */
+const GUARD_BITS = 2;
+
+/**
+ * Largest e for which terms whose magnitudes sum to at most `bound` add exactly.
+ *
+ * @param bound - non-negative and finite; 0 gives the exponent of a bound of 1
+ */
+export function exactSumExponent(bound: number): number {
+  return EXACT_BITS - GUARD_BITS - Math.max(0, Math.ceil(Math.log2(Math.max(bound, 1))));
+}
+
+/** The nearest multiple of 2^-exponent, as a whole number of such units. */
+export function toQuanta(value: number, exponent: number): number {
+  return Math.round(value * 2 ** exponent);
+}
+
+/** The value of a sum of quanta. */
+export function fromQuanta(quanta: number, exponent: number): number {
+  return quanta * 2 ** -exponent;
+}
+
+/**
+ * Exponents for Σ y/s over the cells of the screen, per gene.
+ *
+ * @param geneTotal - Σ y per gene
+ * @param smallestSizeFactor - s of the smallest cell, an upper bound of 1/s being 1 over it
+ */
+export function normalisedSumExponents(geneTotal: Float64Array, smallestSizeFactor: number): Int32Array {
+  return Int32Array.from(geneTotal, (total) => exactSumExponent(total / smallestSizeFactor));
+}

@@ -1,0 +1,54 @@
+import { fitArrayName, resultLayers, type BundleArray, type ResultLayer } from '@shardex/shared/artifacts';
+import type { DeParameters, TestName } from '@shardex/shared/config';
+import { benjaminiHochberg } from '@shardex/shared/stats';
+
+const CONSTRUCTORS = { f32: Float32Array, f64: Float64Array, u8: Uint8Array, i32: Int32Array } as const;
+
+/** The result rows of one fit task: perturbations × genes, one array a layer and test. */
+export class FitRows {
+  private readonly arrays = new Map<string, BundleArray>();
+
+  constructor(
+    parameters: DeParameters,
+    private readonly nRows: number,
+    private readonly nGenes: number,
+  ) {
+    for (const test of parameters.tests) {
+      for (const layer of resultLayers(test, parameters.layers)) {
+        if (layer.merged !== true) this.arrays.set(fitArrayName(test, layer.name), this.make(layer));
+      }
+    }
+  }
+
+  /** Sets a layer of one perturbation; a layer this run does not write is passed over. */
+  set(test: TestName, layer: string, row: number, values: ArrayLike<number>): void {
+    const array = this.arrays.get(fitArrayName(test, layer));
+    if (array === undefined || array instanceof BigInt64Array) return;
+    array.set(values, row * this.nGenes);
+  }
+
+  /** The part of a layer that belongs to one perturbation; null when this run does not write it. */
+  row(test: TestName, layer: string, row: number): BundleArray | null {
+    return this.arrays.get(fitArrayName(test, layer))?.subarray(row * this.nGenes, (row + 1) * this.nGenes) ?? null;
+  }
+
+  /** Adjusts the p-values of every perturbation within itself. */
+  adjust(tests: readonly TestName[]): void {
+    for (const test of tests) {
+      for (let row = 0; row < this.nRows; row++) {
+        benjaminiHochberg(
+          this.row(test, 'pvalue', row) as Float64Array,
+          this.row(test, 'pvalue_adj', row) as Float64Array,
+        );
+      }
+    }
+  }
+
+  toArrays(): Record<string, BundleArray> {
+    return Object.fromEntries(this.arrays);
+  }
+
+  private make(layer: ResultLayer): BundleArray {
+    return new CONSTRUCTORS[layer.dtype](this.nRows * this.nGenes);
+  }
+}

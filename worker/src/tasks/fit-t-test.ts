@@ -1,0 +1,45 @@
+import { MomentColumn } from '@shardex/shared/kernels';
+import { GeneStatus, welch } from '@shardex/shared/stats';
+import type { FitRows } from './fit-rows.js';
+import type { FrozenStatistics } from './frozen-control.js';
+
+/** Sums over the cells of one arm: four a gene, columns as `MomentColumn`. */
+export interface ArmMoments {
+  readonly moments: Float64Array;
+  readonly cells: number;
+}
+
+/** Welch's t-test of one perturbation on log1p expression, all genes. */
+export function compareMeans(
+  results: FitRows,
+  row: number,
+  perturbed: ArmMoments,
+  control: FrozenStatistics,
+  geneKept: Uint8Array,
+): void {
+  const of = (layer: string): Float64Array => results.row('t-test', layer, row) as Float64Array;
+  const [effect, score, df, p, log10P] = ['X', 'z_score', 'degrees_of_freedom', 'pvalue', 'log10_pvalue'].map(of);
+  const status = results.row('t-test', 'status', row) as Uint8Array;
+  for (let gene = 0; gene < geneKept.length; gene++) {
+    if (geneKept[gene] === 0) {
+      for (const values of [effect, score, df, p, log10P]) values[gene] = NaN;
+      status[gene] = GeneStatus.filteredLowCells;
+      continue;
+    }
+    const test = welch(armOf(perturbed, gene), armOf(control, gene));
+    effect[gene] = test.meanDifference;
+    score[gene] = test.t;
+    df[gene] = test.degreesOfFreedom;
+    p[gene] = test.pValue;
+    log10P[gene] = test.log10PValue;
+    status[gene] = test.status;
+  }
+}
+
+const MOMENTS = Object.keys(MomentColumn).length;
+
+const armOf = ({ moments, cells }: ArmMoments, gene: number): { sum: number; sumSquares: number; n: number } => ({
+  sum: moments[gene * MOMENTS + MomentColumn.log],
+  sumSquares: moments[gene * MOMENTS + MomentColumn.logSquare],
+  n: cells,
+});
