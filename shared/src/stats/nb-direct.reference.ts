@@ -59,26 +59,48 @@ export function profileDirect(groups: readonly DirectCells[], alpha: number): nu
   return sum;
 }
 
-const GOLDEN = (Math.sqrt(5) - 1) / 2;
-
-/** Position of the maximum of a unimodal function between two bounds, by golden section; flat tops end in their middle. */
-export function maximiseDirect(f: (x: number) => number, low: number, high: number, tolerance: number): number {
-  let a = low;
-  let b = high;
-  let c = b - GOLDEN * (b - a);
-  let d = a + GOLDEN * (b - a);
-  let fc = f(c);
-  let fd = f(d);
-  while (b - a > tolerance) {
-    if (fc > fd) {
-      [b, d, fd] = [d, c, fc];
-      c = b - GOLDEN * (b - a);
-      fc = f(c);
-    } else {
-      [a, c, fc] = [c, d, fd];
-      d = a + GOLDEN * (b - a);
-      fd = f(d);
+/** d/d log α of `profileDirect`, with η̂ following α by the implicit function theorem. */
+export function profileScoreDirect(groups: readonly DirectCells[], alpha: number): number {
+  let score = 0;
+  for (const group of groups) {
+    const { eta, fisher } = fitDirect(group, alpha);
+    if (fisher === 0) continue;
+    let fisherByAlpha = 0;
+    let fisherByEta = 0;
+    let scoreByAlpha = 0;
+    let observed = 0;
+    for (let i = 0; i < group.counts.length; i++) {
+      const y = group.counts[i];
+      const mu = group.sizeFactors[i] * Math.exp(eta);
+      const denominator = 1 + alpha * mu;
+      for (let l = 1; l < y; l++) score += (alpha * l) / (1 + alpha * l);
+      score += Math.log1p(alpha * mu) / alpha - ((1 + alpha * y) * mu) / denominator;
+      fisherByAlpha -= (alpha * mu * mu) / denominator ** 2;
+      fisherByEta += mu / denominator ** 2;
+      scoreByAlpha -= ((y - mu) * alpha * mu) / denominator ** 2;
+      observed += (mu * (1 + alpha * y)) / denominator ** 2;
     }
+    score -= (0.5 * (fisherByAlpha + (fisherByEta * scoreByAlpha) / observed)) / fisher;
+  }
+  return score;
+}
+
+/**
+ * log α at the maximum of the profile between two bounds: the best of `points` equidistant ones brackets it, bisection on
+ * the derivative finds it to the last bits. A profile that falls from, or rises to, a bound has its maximum there.
+ */
+export function maximiseProfileDirect(groups: readonly DirectCells[], low: number, high: number, points = 40): number {
+  const position = (i: number): number => low + ((high - low) * i) / (points - 1);
+  const values = Array.from({ length: points }, (_, i) => profileDirect(groups, Math.exp(position(i))));
+  const best = values.indexOf(Math.max(...values));
+  let a = position(Math.max(best - 1, 0));
+  let b = position(Math.min(best + 1, points - 1));
+  if (best === 0 && profileScoreDirect(groups, Math.exp(a)) <= 0) return low;
+  if (best === points - 1 && profileScoreDirect(groups, Math.exp(b)) >= 0) return high;
+  while (b - a > 1e-11) {
+    const middle = (a + b) / 2;
+    if (profileScoreDirect(groups, Math.exp(middle)) > 0) a = middle;
+    else b = middle;
   }
   return (a + b) / 2;
 }

@@ -1,0 +1,131 @@
+/** How the dispersion depends on the mean. */
+export interface DispersionTrend {
+  /** `parametric`: α(μ) = a₀ + a₁/μ. `mean`: one trimmed mean for all genes, where the parametric fit fails. */
+  readonly kind: 'parametric' | 'mean';
+  /** [a₀, a₁]; of kind `mean`, [mean, 0]. */
+  readonly coefficients: readonly [number, number];
+}
+
+/** Genes at the lower bound of the search carry no information about the trend: 100 × 1e-8. */
+const LEAST_FITTED = 1e-6;
+/** The trimmed mean takes genes above 10 × 1e-8. */
+const LEAST_AVERAGED = 1e-7;
+const TRIM = 0.001;
+const START: readonly [number, number] = [0.1, 1];
+/** Genes whose ratio to the trend lies outside are left out of the next fit. */
+const RATIO_BOUNDS = { least: 1e-4, most: 15 };
+const COEFFICIENT_TOLERANCE = 1e-6;
+const OUTER_LIMIT = 10;
+/** Limits of R's glm.fit. */
+const DEVIANCE_TOLERANCE = 1e-8;
+const INNER_LIMIT = 25;
+
+/** Value of a trend at a mean count. */
+export function trendAt(trend: DispersionTrend, mean: number): number {
+  const [a0, a1] = trend.coefficients;
+  return trend.kind === 'mean' ? a0 : a0 + a1 / mean;
+}
+
+/**
+ * Fits α(μ) = a₀ + a₁/μ to genewise dispersions by a gamma GLM with identity link, leaving out genes far from the fit
+ * and fitting again until the coefficients stand still; falls back to the trimmed mean when that fails.
+ *
+ * @param means - base mean of each gene, positive where it is to count
+ * @param dispersions - genewise estimates; NaN where there is none
+ * @source DESeq2 1.38.3, parametricDispersionFit and estimateDispersionsFit(fitType = "mean")
+ */
+export function fitDispersionTrend(means: ArrayLike<number>, dispersions: ArrayLike<number>): DispersionTrend {
+  const genes: number[] = [];
+  for (let gene = 0; gene < dispersions.length; gene++) {
+    if (dispersions[gene] > LEAST_FITTED && means[gene] > 0) genes.push(gene);
+  }
+  let coefficients = START;
+  for (let iteration = 0; iteration <= OUTER_LIMIT; iteration++) {
+    const [a0, a1] = coefficients;
+    const good = genes.filter((gene) => {
+      const ratio = dispersions[gene] / (a0 + a1 / means[gene]);
+      return ratio > RATIO_BOUNDS.least && ratio < RATIO_BOUNDS.most;
+    });
+    const fit = fitGammaIdentity(
+      good.map((gene) => 1 / means[gene]),
+      good.map((gene) => dispersions[gene]),
+      coefficients,
+    );
+    if (fit === null || !fit.coefficients.every((a) => a > 0)) break;
+    const change = fit.coefficients.reduce((sum, a, i) => sum + Math.log(a / coefficients[i]) ** 2, 0);
+    coefficients = fit.coefficients;
+    if (change < COEFFICIENT_TOLERANCE && fit.converged) return { kind: 'parametric', coefficients };
+  }
+  return { kind: 'mean', coefficients: [trimmedMean(dispersions), 0] };
+}
+
+/** Iteratively reweighted least squares for E y = a₀ + a₁ x, Var y ∝ (E y)², as R's glm.fit does it. */
+function fitGammaIdentity(
+  x: readonly number[],
+  y: readonly number[],
+  start: readonly [number, number],
+): { coefficients: readonly [number, number]; converged: boolean } | null {
+  if (x.length < 2) return null;
+  let coefficients = start;
+  let deviance = gammaDeviance(x, y, coefficients);
+  for (let iteration = 0; iteration < INNER_LIMIT; iteration++) {
+    let next = weightedLine(x, y, coefficients);
+    if (next === null) return null;
+    let nextDeviance = gammaDeviance(x, y, next);
+    // Halve the step while it leads to a mean that is not positive.
+    for (let halving = 0; !Number.isFinite(nextDeviance); halving++) {
+      if (halving === INNER_LIMIT) return null;
+      next = [(next[0] + coefficients[0]) / 2, (next[1] + coefficients[1]) / 2];
+      nextDeviance = gammaDeviance(x, y, next);
+    }
+    const settled = Math.abs(nextDeviance - deviance) / (Math.abs(nextDeviance) + 0.1) < DEVIANCE_TOLERANCE;
+    [coefficients, deviance] = [next, nextDeviance];
+    if (settled) return { coefficients, converged: true };
+  }
+  return { coefficients, converged: false };
+}
+
+/** −2 Σ [log(y/μ) − (y − μ)/μ]; NaN when some μ is not positive. */
+function gammaDeviance(x: readonly number[], y: readonly number[], [a0, a1]: readonly [number, number]): number {
+  let sum = 0;
+  for (let i = 0; i < x.length; i++) {
+    const mu = a0 + a1 * x[i];
+    if (!(mu > 0)) return NaN;
+    sum -= 2 * (Math.log(y[i] / mu) - (y[i] - mu) / mu);
+  }
+  return sum;
+}
+
+/** Weighted least squares of y on [1, x] with weights 1/μ², centred so that large and small x do not cancel. */
+function weightedLine(
+  x: readonly number[],
+  y: readonly number[],
+  [a0, a1]: readonly [number, number],
+): readonly [number, number] | null {
+  let [sumW, sumX, sumY] = [0, 0, 0];
+  const weights = x.map((value) => 1 / (a0 + a1 * value) ** 2);
+  for (let i = 0; i < x.length; i++) {
+    sumW += weights[i];
+    sumX += weights[i] * x[i];
+    sumY += weights[i] * y[i];
+  }
+  const [meanX, meanY] = [sumX / sumW, sumY / sumW];
+  let [xx, xy] = [0, 0];
+  for (let i = 0; i < x.length; i++) {
+    xx += weights[i] * (x[i] - meanX) ** 2;
+    xy += weights[i] * (x[i] - meanX) * (y[i] - meanY);
+  }
+  if (!(xx > 0)) return null;
+  const slope = xy / xx;
+  return [meanY - slope * meanX, slope];
+}
+
+/** R's mean(x, trim = 0.001) of the dispersions above 1e-7. */
+function trimmedMean(dispersions: ArrayLike<number>): number {
+  const sorted = Array.from(dispersions)
+    .filter((dispersion) => dispersion > LEAST_AVERAGED)
+    .sort((a, b) => a - b);
+  const cut = Math.floor(TRIM * sorted.length);
+  const kept = sorted.slice(cut, sorted.length - cut);
+  return kept.length === 0 ? 0 : kept.reduce((sum, dispersion) => sum + dispersion, 0) / kept.length;
+}
