@@ -1,0 +1,37 @@
+/** What is asked of the process: Node's own `process` has it. */
+export interface WatchedProcess {
+  readonly ppid: number;
+  readonly connected?: boolean;
+  once(event: 'disconnect', listener: () => void): unknown;
+  removeListener(event: 'disconnect', listener: () => void): unknown;
+}
+
+/** An orphan is handed to another parent at once; nothing tells it, so it has to look. */
+const POLL_INTERVAL_MS = 500;
+
+/**
+ * Calls `onGone` once when the parent process has ended: its message channel closed, where there is one, or this process
+ * was handed to another parent.
+ *
+ * @returns how to stop watching
+ */
+export function watchParent(onGone: () => void, watched: WatchedProcess = process): () => void {
+  const parent = watched.ppid;
+  let isOver = false;
+  const stop = (): void => {
+    isOver = true;
+    clearInterval(timer);
+    watched.removeListener('disconnect', gone);
+  };
+  const gone = (): void => {
+    if (isOver) return;
+    stop();
+    onGone();
+  };
+  const timer = setInterval(() => {
+    if (watched.ppid !== parent) gone();
+  }, POLL_INTERVAL_MS);
+  timer.unref();
+  if (watched.connected === true) watched.once('disconnect', gone);
+  return stop;
+}

@@ -1,0 +1,113 @@
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { formatMemorySize } from '@shardex/shared/config';
+import { WorkerLostError } from '@shardex/shared/errors';
+import type { Logger } from '@shardex/shared/telemetry';
+import type { WorkerExit, WorkerPhase } from '../domain/index.js';
+import { ComputePool, residentBytes } from '../pool/index.js';
+import { DEFAULT_BACKOFF } from './backoff.js';
+import type { WorkerCapabilities } from './coordinator-port.js';
+import { GrpcCoordinator } from './grpc-coordinator.js';
+import { serveHealth } from './health-server.js';
+import { TASK_MEMORY_SHARE, thisMachine, usableCores, usableMemory, type Machine } from './machine-limits.js';
+import { watchParent } from './parent-watch.js';
+import { onStopSignals } from './stop-signals.js';
+import { WorkerAgent } from './worker-agent.js';
+import type { WorkerSettings } from './worker-settings.js';
+
+/** What a test may put in the place of the real thing. */
+export interface WorkerParts {
+  readonly threadUrl?: URL;
+  readonly taskModule?: URL;
+  readonly onPhase?: (phase: WorkerPhase) => void;
+}
+
+/** Pulls wait so long: well below the idle limits of proxies, long enough that an idle worker makes three calls a minute. */
+const PULL_WAIT_MS = 20_000;
+
+/**
+ * Runs a worker in this process until it has drained, was stopped or cannot go on.
+ *
+ * SIGTERM and SIGINT drain, a second one stops at once. Threads are started before the worker registers, so that a lease
+ * never waits for them.
+ *
+ * @throws ShardexError when it cannot start: no thread, the port taken
+ */
+export async function runWorker(settings: WorkerSettings, log: Logger, parts: WorkerParts = {}): Promise<WorkerExit> {
+  const capabilities = capabilitiesOf(settings, thisMachine(), log);
+  const runner = await ComputePool.start({
+    ...parts,
+    threads: capabilities.threads,
+    memoryBytes: capabilities.memoryBytes,
+    abandonGraceMs: settings.abandonGraceMs,
+    onReplaced: (name) => log.warn('a compute thread died and was replaced', { thread: name }),
+  });
+  const agent = new WorkerAgent({
+    coordinator: new GrpcCoordinator(settings.coordinator),
+    runner,
+    capabilities,
+    log,
+    residentBytes,
+    pullWaitMs: PULL_WAIT_MS,
+    coordinatorTimeoutMs: settings.coordinatorTimeoutMs === 0 ? null : settings.coordinatorTimeoutMs,
+    backoff: DEFAULT_BACKOFF,
+    ...(parts.onPhase === undefined ? {} : { onPhase: parts.onPhase }),
+  });
+  const releases: (() => void)[] = [
+    onStopSignals(
+      (signal) => {
+        log.info('draining', { signal, graceMs: settings.drainGraceMs, leases: agent.leases });
+        agent.drain(signal, settings.drainGraceMs);
+      },
+      (signal) => agent.stop({ kind: 'stopped', reason: `second ${signal}` }),
+    ),
+  ];
+  if (settings.exitWithParent) {
+    const error = new WorkerLostError('the process that started this worker has ended');
+    releases.push(watchParent(() => agent.stop({ kind: 'failed', error })));
+  }
+  try {
+    if (settings.healthPort !== null) {
+      const health = await serveHealth(settings.healthPort, () => {
+        return { phase: agent.phase, leases: agent.leases, residentBytes: residentBytes() };
+      });
+      log.info('serving /healthz and /readyz', { port: health.port });
+      releases.push(health.close);
+    }
+    agent.start();
+    return await agent.finished;
+  } finally {
+    for (const release of releases) release();
+    await runner.close();
+  }
+}
+
+function capabilitiesOf(settings: WorkerSettings, machine: Machine, log: Logger): WorkerCapabilities {
+  const cores = usableCores(machine);
+  const memory = usableMemory(machine);
+  const threads = settings.threads ?? cores.value;
+  const memoryBytes = settings.memory ?? Math.floor(memory.value * TASK_MEMORY_SHARE);
+  log.info('starting compute threads', {
+    threads,
+    memoryBytes,
+    cores,
+    memory,
+    perThread: formatMemorySize(memoryBytes / threads),
+  });
+  if (memoryBytes > memory.value) {
+    log.warn(`--memory is more than the ${formatMemorySize(memory.value)} that this process may use: it may be killed`, {
+      memoryBytes,
+      usable: memory.value,
+      source: memory.source,
+    });
+  }
+  return { version: packageVersion(), host: hostname(), pid: process.pid, threads, memoryBytes };
+}
+
+/** Version of this package; its description lies at the same place from the sources and from the build. */
+function packageVersion(): string {
+  const description = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    readonly version: string;
+  };
+  return description.version;
+}

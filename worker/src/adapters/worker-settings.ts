@@ -1,0 +1,56 @@
+import {
+  parseAddress,
+  parseChoice,
+  parseMemorySize,
+  parseWholeNumber,
+  type SettingSpec,
+  type SettingSpecs,
+} from '@shardex/shared/config';
+import { LOG_LEVELS, type LogLevel } from '@shardex/shared/telemetry';
+
+/** Configuration of `shardex worker`. */
+export interface WorkerSettings {
+  /** HOST:PORT of the coordinator. */
+  readonly coordinator: string;
+  /** Tasks at the same time; null: the usable cores. */
+  readonly threads: number | null;
+  /** Memory of all tasks together, in bytes; null: a share of the usable memory. */
+  readonly memory: number | null;
+  readonly logLevel: LogLevel;
+  /** How long running tasks get to finish after SIGTERM or SIGINT. */
+  readonly drainGraceMs: number;
+  /** How long an abandoned task may go on before its thread is ended. */
+  readonly abandonGraceMs: number;
+  /** Give up when the coordinator has not answered for so long; 0: never. */
+  readonly coordinatorTimeoutMs: number;
+  /** Port of /healthz and /readyz; null: none. */
+  readonly healthPort: number | null;
+  /** End when the parent process does. */
+  readonly exitWithParent: boolean;
+}
+
+/** Longest a timer of Node can wait, about 24 days. */
+const MOST_TIMER_MS = 2 ** 31 - 1;
+const milliseconds = (otherwise: number): SettingSpec<number> => ({
+  otherwise,
+  parse: (text, source) => parseWholeNumber(text, source, 0, MOST_TIMER_MS),
+});
+
+export const WORKER_SETTING_SPECS: SettingSpecs<WorkerSettings> = {
+  coordinator: { otherwise: '127.0.0.1:7443', parse: parseAddress },
+  threads: { otherwise: null, parse: (text, source) => parseWholeNumber(text, source, 1, 1024) },
+  memory: { otherwise: null, parse: parseMemorySize },
+  logLevel: { otherwise: 'info', parse: (text, source) => parseChoice(text, LOG_LEVELS, source, 'level') },
+  // Kubernetes kills 30 s after it asks.
+  drainGraceMs: milliseconds(20_000),
+  abandonGraceMs: milliseconds(5_000),
+  coordinatorTimeoutMs: milliseconds(0),
+  healthPort: { otherwise: null, parse: (text, source) => parseWholeNumber(text, source, 0, 65_535) },
+  exitWithParent: {
+    otherwise: false,
+    parse: (text, source) => {
+      const yes = text.toLowerCase() === 'yes' ? 'true' : text.toLowerCase();
+      return parseChoice(yes === 'no' ? 'false' : yes, ['true', 'false'], source) === 'true';
+    },
+  },
+};
