@@ -12,3 +12,7 @@ export * from './exact-sum.js';
 export * from './benjamini-hochberg.js';
 export * from './normal-tail.js';
 export * from './student-tail.js';
+export * from './arm-moments.js';
+export * from './welch.js';
+export * from './log-fold-change.js';
+export * from './rank-sum-test.js';
