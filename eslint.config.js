@@ -147,6 +147,8 @@ export default defineConfig(
           'performance',
           'setTimeout',
           'clearTimeout',
+          'setInterval',
+          'clearInterval',
           'setImmediate',
           'fetch',
           'TextDecoder',
