@@ -1,3 +1,5 @@
+import type { KernelHeap } from './kernel-heap.js';
+
 /**
  * Rows of count data in the kernel heap: the form in which cells reach the kernels.
  *
@@ -12,4 +14,21 @@ export interface HeapRows {
   readonly indices: Uint32Array;
   /** Count of each nonzero. */
   readonly counts: Uint32Array;
+}
+
+/** Copies rows in compressed sparse form into the heap. */
+export function loadRows(
+  heap: KernelHeap,
+  rows: {
+    readonly indptr: ArrayLike<number>;
+    readonly indices: ArrayLike<number>;
+    readonly counts: ArrayLike<number>;
+  },
+): HeapRows {
+  return {
+    nRows: rows.indptr.length - 1,
+    indptr: heap.copyU32(rows.indptr),
+    indices: heap.copyU32(rows.indices),
+    counts: heap.copyU32(rows.counts),
+  };
 }
