@@ -31,13 +31,16 @@ export interface Design {
  * Labels that occur, in order of first appearance, with their numbers of cells.
  *
  * @param codes - per cell the position in `labels`, negative where the cell has none
+ * @param labels - an empty one counts as none
  */
 export function countLabels(codes: ArrayLike<number>, labels: readonly string[]): { label: string; cells: number }[] {
   const cells = new Map<number, number>();
   for (let cell = 0; cell < codes.length; cell++) {
     if (codes[cell] >= 0) cells.set(codes[cell], (cells.get(codes[cell]) ?? 0) + 1);
   }
-  return [...cells].map(([code, count]) => ({ label: labels[code], cells: count }));
+  return [...cells]
+    .map(([code, count]) => ({ label: labels[code], cells: count }))
+    .filter(({ label }) => label !== '');
 }
 
 const labelsOf = (column: DesignColumn): string[] => column.labels.map(({ label }) => label);

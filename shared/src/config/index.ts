@@ -1,5 +1,6 @@
 export * from './de-parameters.js';
 export * from './detect-design.js';
+export { controlCandidates } from './design-names.js';
 export * from './memory-size.js';
 export * from './option-values.js';
 export * from './parse-de-options.js';

@@ -1,0 +1,56 @@
+import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { parseConfigFile, resolveSettings, type ConfigFile } from '@shardex/shared/config';
+import { toShardexError } from '@shardex/shared/errors';
+import type { CliContext } from '../cli-context.js';
+import {
+  COORDINATOR_SETTING_SPECS,
+  DEFAULT_COORDINATOR_ADDRESS,
+  type CoordinatorSettings,
+} from '../coordinator-settings.js';
+import { absolutePath } from '../de-option-flags.js';
+import { untilInterrupted } from '../interrupt.js';
+
+const NOTES = `
+Every option can also be set by an environment variable (--lease-ms is SHARDEX_LEASE_MS) or a line of the --config file
+("leaseMs: 30000"); flags win over the environment, the environment over the file.
+
+Examples:
+  $ shardex coordinator --listen 0.0.0.0:7443 --allow-insecure --metrics-port 9090
+  $ SHARDEX_LISTEN=0.0.0.0:7443 shardex coordinator --config shardex.yaml`;
+
+export function addCoordinatorCommand(program: Command, context: CliContext): void {
+  program
+    .command('coordinator')
+    .summary('plan jobs and hand their tasks to workers')
+    .description('Plan jobs and hand their tasks to workers, until stopped.')
+    .option('--listen <HOST:PORT>', `address for workers and clients (default: ${DEFAULT_COORDINATOR_ADDRESS})`)
+    .option('--allow-insecure', 'listen beyond this machine: whoever reaches the port may run jobs (default: no)')
+    .option('--metrics-port <PORT>', 'serve /metrics, /healthz and /readyz over HTTP (default: not at all)')
+    .option('--lease-ms <N>', 'a task whose worker is silent this long goes elsewhere (default: 30000)')
+    .option('--max-attempts <N>', 'attempts at a task before its job fails (default: 4)')
+    .option('--task-memory <SIZE>', 'memory that a task is cut for at most (default: 2GiB)')
+    .option('--log-level <LEVEL>', 'silent, error, warn, info or debug (default: info)')
+    .option('--config <FILE>', 'YAML file with the same settings')
+    .addHelpText('after', NOTES)
+    .action(async (flags: Readonly<Record<string, string | boolean | undefined>>) => {
+      const { config = context.environment['SHARDEX_CONFIG'], ...settings } = flags;
+      const file =
+        typeof config === 'string' && config !== ''
+          ? await readConfigFile(absolutePath(context.folder, config))
+          : undefined;
+      const inputs = { flags: settings, environment: context.environment, file };
+      const { values } = resolveSettings<CoordinatorSettings>(COORDINATOR_SETTING_SPECS, inputs);
+      await untilInterrupted(context, 'stopping', (signal) => context.services.serve(values, signal));
+    });
+}
+
+async function readConfigFile(path: string): Promise<ConfigFile> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    throw toShardexError(error, `reading ${path}`);
+  }
+  return parseConfigFile(text, path);
+}

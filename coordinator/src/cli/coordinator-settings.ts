@@ -1,0 +1,45 @@
+import {
+  parseAddress,
+  parseChoice,
+  parseMemorySize,
+  parseWholeNumber,
+  type SettingSpecs,
+} from '@shardex/shared/config';
+import { InvalidInputError } from '@shardex/shared/errors';
+import { LOG_LEVELS, type LogLevel } from '@shardex/shared/telemetry';
+
+/** Where a coordinator listens, and where clients look for one, unless told otherwise. */
+export const DEFAULT_COORDINATOR_ADDRESS = '127.0.0.1:7443';
+
+/** Configuration of `shardex coordinator`. */
+export interface CoordinatorSettings {
+  /** HOST:PORT of the gRPC services. */
+  readonly listen: string;
+  /** Listen beyond this machine although callers are not authenticated. */
+  readonly allowInsecure: boolean;
+  /** Port of metrics and health checks; null: none. */
+  readonly metricsPort: number | null;
+  /** A task whose worker is silent this long goes elsewhere. */
+  readonly leaseMs: number;
+  /** Attempts a task gets before its job fails. */
+  readonly maxAttempts: number;
+  /** Memory that a task is cut for at most, in bytes. */
+  readonly taskMemory: number;
+  readonly logLevel: LogLevel;
+}
+
+function parseSwitch(text: string, source: string): boolean {
+  if (text === 'true' || text === '1') return true;
+  if (text === 'false' || text === '0') return false;
+  throw new InvalidInputError(`${source} "${text}" is neither true nor false`, { hint: 'write true or false' });
+}
+
+export const COORDINATOR_SETTING_SPECS: SettingSpecs<CoordinatorSettings> = {
+  listen: { otherwise: DEFAULT_COORDINATOR_ADDRESS, parse: parseAddress },
+  allowInsecure: { otherwise: false, parse: parseSwitch },
+  metricsPort: { otherwise: null, parse: (text, source) => parseWholeNumber(text, source, 0, 65_535) },
+  leaseMs: { otherwise: 30_000, parse: (text, source) => parseWholeNumber(text, source, 100) },
+  maxAttempts: { otherwise: 4, parse: (text, source) => parseWholeNumber(text, source, 1, 100) },
+  taskMemory: { otherwise: 2 * 2 ** 30, parse: parseMemorySize },
+  logLevel: { otherwise: 'info', parse: (text, source) => parseChoice(text, LOG_LEVELS, source, 'level') },
+};

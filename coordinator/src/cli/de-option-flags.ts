@@ -1,0 +1,58 @@
+import type { Command } from 'commander';
+import { isAbsolute, resolve } from 'node:path';
+import type { DeFlags, DeParameters } from '@shardex/shared/config';
+
+/** Adds the options that say what to compute, for `de` and `plan`. */
+export function addDeOptions(command: Command): void {
+  command
+    .optionsGroup('Design:')
+    .option('--perturbation-column <NAME>', 'column of obs with the perturbations (default: detected, and said)')
+    .option('--control-label <NAME>', 'label of the control cells (default: detected, and said)')
+    .option('--perturbations <A,B,…>', 'test these only; cells of others are left out (default: all)')
+    .optionsGroup('Input:')
+    .option('--layer <NAME>', 'read layers/NAME, or raw/X, instead of X')
+    .option('--input-scale <counts|log1p>', 'what the values are (default: validated to be counts)')
+    .option('--min-genes <N>', 'keep cells with at least N expressed genes (default: 0)')
+    .option('--min-cells-per-perturbation <N>', 'keep perturbations with at least N kept cells (default: 0)')
+    .option('--min-cells-per-gene <N>', 'test genes expressed in at least N kept cells (default: 0)')
+    .optionsGroup('Tests:')
+    .option('--tests <A,B,…>', 'nb-glm, wilcoxon, t-test (default: all three; without nb-glm for log1p input)')
+    .option('--size-factors <total|obs:NAME>', 'total counts, or a column of obs (default: total)')
+    .option('--dispersion <VALUE>', 'nb-glm: one dispersion for every gene (default: estimated)')
+    .option('--nb-test <lrt|wald>', 'nb-glm: likelihood ratio or Wald test (default: lrt)')
+    .option('--tie-correct', 'wilcoxon: correct the variance for ties (default)')
+    .option('--no-tie-correct', 'wilcoxon: do not')
+    .option('--continuity', 'wilcoxon: continuity correction of one half (default: no)')
+    .option('--alpha <LEVEL>', 'significance level of the summaries; changes no p-value (default: 0.05)')
+    .optionsGroup('Output:')
+    .option('--out <DIR>', 'folder for the results; made if it is not there')
+    .option('--format <A,B,…>', 'h5ad, csv, parquet (default: h5ad)')
+    .option('--layers <default|crispyx>', "also write crispyx's further layers under its names (default: default)")
+    .option('--scanpy', 'also write uns/rank_genes_groups as scanpy does')
+    .option('--scratch <DIR>', 'folder for intermediate files (default: a hidden one in --out)');
+}
+
+/** Adds the options that say how many processes compute it. */
+export function addClusterOptions(command: Command): void {
+  command
+    .optionsGroup('Running:')
+    .option('--workers <N>', 'worker processes (default: usable cores)')
+    .option('--memory <SIZE>', 'memory of each worker, as 4GiB (default: its part of 60% of the memory, at most 4GiB)');
+}
+
+/** A path as other processes find it: relative ones from `folder`; addresses as `s3://…` stay as they are. */
+export const absolutePath = (folder: string, path: string): string =>
+  /^[a-z][a-z0-9+.-]*:\/\//i.test(path) || isAbsolute(path) ? path : resolve(folder, path);
+
+/** The same parameters with absolute paths. */
+export function withAbsolutePaths(parameters: DeParameters, folder: string): DeParameters {
+  const { input, output, scratch } = parameters;
+  return {
+    ...parameters,
+    input: absolutePath(folder, input),
+    output: absolutePath(folder, output),
+    scratch: scratch === null ? null : absolutePath(folder, scratch),
+  };
+}
+
+export type { DeFlags };

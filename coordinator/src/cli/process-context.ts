@@ -1,0 +1,45 @@
+import type { WriteStream } from 'node:tty';
+import type { CliContext, CliOutput, CliServices } from './cli-context.js';
+
+const DEFAULT_COLUMNS = 100;
+
+/** Colours for terminals that have them, unless `NO_COLOR` says no (https://no-color.org). */
+function hasColour(stream: WriteStream, environment: NodeJS.ProcessEnv): boolean {
+  return stream.isTTY && (environment['NO_COLOR'] ?? '') === '' && environment['TERM'] !== 'dumb';
+}
+
+function outputOf(stream: WriteStream, environment: NodeJS.ProcessEnv): CliOutput {
+  return {
+    isTerminal: stream.isTTY && environment['TERM'] !== 'dumb',
+    get columns() {
+      return stream.isTTY ? stream.columns : DEFAULT_COLUMNS;
+    },
+    hasColour: hasColour(stream, environment),
+    write: (text) => void stream.write(text),
+    flush: (text) => new Promise((resolve) => stream.write(text, () => resolve())),
+  };
+}
+
+/** The context of the process that runs: its streams, environment, signals and exit. */
+export function processContext(version: string, services: CliServices): CliContext {
+  // A reader that has seen enough (head, less) closes the pipe: that ends the program, and is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  return {
+    version,
+    stdout: outputOf(process.stdout, process.env),
+    stderr: outputOf(process.stderr, process.env),
+    environment: process.env,
+    folder: process.cwd(),
+    services,
+    nowMs: () => Date.now(),
+    onInterrupt: (listener) => {
+      process.on('SIGINT', listener);
+      process.on('SIGTERM', listener);
+      return () => {
+        process.off('SIGINT', listener);
+        process.off('SIGTERM', listener);
+      };
+    },
+    exitNow: (code) => process.exit(code),
+  };
+}

@@ -1,0 +1,17 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DEFAULT_DE_PARAMETERS } from '@shardex/shared/config';
+
+/** The significance level the run was asked for, from its `run.json`; the default where that cannot be read. */
+export async function readAlpha(folder: string): Promise<number> {
+  try {
+    const record = JSON.parse(await readFile(join(folder, 'run.json'), 'utf8')) as {
+      readonly parameters?: { readonly alpha?: { readonly value?: unknown } };
+    };
+    const alpha = record.parameters?.alpha?.value;
+    return typeof alpha === 'number' ? alpha : DEFAULT_DE_PARAMETERS.alpha;
+  } catch {
+    // Results that were copied without their record are still results.
+    return DEFAULT_DE_PARAMETERS.alpha;
+  }
+}

@@ -1,0 +1,126 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { TEST_OUTPUTS } from '@shardex/shared/artifacts';
+import { suggestName, TEST_NAMES, type TestName } from '@shardex/shared/config';
+import { CorruptDataError, InvalidInputError } from '@shardex/shared/errors';
+import { openRowSource, readH5adMetadata, type H5adMetadata, type ObsColumn } from '@shardex/shared/h5ad';
+import { openByteSource, type ByteSource } from '@shardex/shared/storage';
+import type { RowSource } from '@shardex/shared/matrix';
+
+/** A dense layer of a result file, read by rows. */
+interface OpenLayer {
+  readonly name: string;
+  readonly rows: RowSource;
+}
+
+/** Rows of some layers: `values(layer)` has (rowEnd − rowBegin) × genes entries, row-major. */
+export type ResultRows = ReadonlyMap<string, Float64Array>;
+
+/** Tests that have a result file in the folder. */
+export const presentTests = (folder: string): TestName[] =>
+  TEST_NAMES.filter((test) => existsSync(join(folder, `${TEST_OUTPUTS[test].file}.h5ad`)));
+
+/** The results of one test: names, counts, and any rows of any layers. Nothing is read before it is asked for. */
+export class ResultFile {
+  private constructor(
+    readonly test: TestName,
+    readonly path: string,
+    private readonly metadata: H5adMetadata,
+    private readonly source: ByteSource,
+  ) {}
+
+  /** @throws InvalidInputError when the folder has no results of this test */
+  static async open(folder: string, test: TestName): Promise<ResultFile> {
+    const path = join(folder, `${TEST_OUTPUTS[test].file}.h5ad`);
+    if (!existsSync(path)) {
+      const others = presentTests(folder);
+      throw new InvalidInputError(`${folder} has no results of ${test} (${TEST_OUTPUTS[test].file}.h5ad)`, {
+        hint:
+          others.length === 0
+            ? 'name the folder that "shardex de --out" wrote'
+            : `it has those of ${others.join(', ')}`,
+      });
+    }
+    const overview = await readH5adMetadata(path, { varNames: false });
+    const counts = ['n_cells', 'n_genes_tested'].filter((name) =>
+      overview.obsColumns.some((column) => column.name === name),
+    );
+    const metadata = await readH5adMetadata(path, { obsNames: true, varNames: true, obsColumns: counts });
+    return new ResultFile(test, path, metadata, await openByteSource(path));
+  }
+
+  get perturbations(): readonly string[] {
+    return this.metadata.obsNames ?? [];
+  }
+
+  get genes(): readonly string[] {
+    return this.metadata.varNames ?? [];
+  }
+
+  /** Layers of the file in the contract's order; the effect is "X". */
+  get layers(): readonly string[] {
+    const present = this.metadata.matrices.map(({ path }) => path.replace(/^layers\//, ''));
+    const known = TEST_OUTPUTS[this.test].layers.map(({ name }) => name);
+    return [...known.filter((name) => present.includes(name)), ...present.filter((name) => !known.includes(name))];
+  }
+
+  /** A numeric column of obs, one entry per perturbation; NaN where the file has none. */
+  counts(name: 'n_cells' | 'n_genes_tested'): Float64Array {
+    const column: ObsColumn | undefined = this.metadata.columns.find((each) => each.name === name);
+    if (column === undefined || (column.kind !== 'integer' && column.kind !== 'float')) {
+      return new Float64Array(this.perturbations.length).fill(Number.NaN);
+    }
+    return Float64Array.from(column.values as ArrayLike<number | bigint>, Number);
+  }
+
+  /** Row of a perturbation. @throws InvalidInputError when it was not tested */
+  rowOf(perturbation: string): number {
+    const row = this.perturbations.indexOf(perturbation);
+    if (row >= 0) return row;
+    const near = suggestName(perturbation, this.perturbations);
+    throw new InvalidInputError(`${this.path} has no perturbation "${perturbation}"`, {
+      hint: near === null ? 'run "shardex results DIR" to see which it has' : `did you mean "${near}"?`,
+    });
+  }
+
+  /** Opens layers for reading. @throws CorruptDataError when the file lacks one */
+  async openLayers(names: readonly string[]): Promise<OpenLayer[]> {
+    return Promise.all(
+      names.map(async (name) => {
+        const matrix = name === 'X' ? 'X' : `layers/${name}`;
+        if (!this.layers.includes(name)) {
+          throw new CorruptDataError(`${this.path} has no ${matrix}`, {
+            hint: 'run "shardex de" again',
+            details: { path: this.path },
+          });
+        }
+        const { descriptor } = await readH5adMetadata(this.path, { matrix, varNames: false });
+        if (descriptor === null)
+          throw new CorruptDataError(`${this.path}: ${matrix} cannot be read`, { details: { path: this.path } });
+        return { name, rows: openRowSource(descriptor, this.source) };
+      }),
+    );
+  }
+
+  /** Rows [rowBegin, rowEnd) of the layers, dense. */
+  async readRows(layers: readonly OpenLayer[], rowBegin: number, rowEnd: number): Promise<ResultRows> {
+    const nGenes = this.genes.length;
+    const read = new Map<string, Float64Array>();
+    for (const { name, rows } of layers) {
+      const dense = new Float64Array((rowEnd - rowBegin) * nGenes);
+      for await (const block of rows.blocks(rowBegin, rowEnd, Math.max(1, dense.length))) {
+        for (let row = 0; row < block.nRows; row++) {
+          const base = (block.rowBegin + row - rowBegin) * nGenes;
+          for (let at = block.indptr[row]; at < block.indptr[row + 1]; at++)
+            dense[base + block.indices[at]] = block.values[at];
+        }
+      }
+      read.set(name, dense);
+    }
+    return read;
+  }
+
+  close(): Promise<void> {
+    return this.source.close();
+  }
+}
