@@ -4,7 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { File, ready } from 'h5wasm/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { InvalidInputError, InvariantBrokenError, ResourceExhaustedError, UnsupportedDataError } from '../errors/index.js';
+import {
+  InvalidInputError,
+  InvariantBrokenError,
+  ResourceExhaustedError,
+  UnsupportedDataError,
+} from '../errors/index.js';
 import { encodeChunkIndex } from './write-chunk-index.js';
 import { H5adFileWriter } from './write-h5ad.js';
 import type { H5adSkeleton } from './write-types.js';
@@ -32,8 +37,12 @@ const read = (path: string, dataset: string): unknown => {
     file.close();
   }
 };
-const hash = async (path: string): Promise<string> => createHash('sha256').update(await readFile(path)).digest('hex');
-const leftovers = async (inside = folder): Promise<string[]> => (await readdir(inside)).filter((name) => name.startsWith('.'));
+const hash = async (path: string): Promise<string> =>
+  createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex');
+const leftovers = async (inside = folder): Promise<string[]> =>
+  (await readdir(inside)).filter((name) => name.startsWith('.'));
 
 async function writeExample(path: string): Promise<void> {
   const writer = await H5adFileWriter.create(path, {
@@ -46,9 +55,22 @@ async function writeExample(path: string): Promise<void> {
       },
     },
     var: { index: ['g1', 'g2'], columns: {} },
-    uns: { method: 'nb-glm', alpha: 0.05, seed: 7n, tie: true, left_out: null, list: ['p', 'q'], nested: { empty: {} } },
+    uns: {
+      method: 'nb-glm',
+      alpha: 0.05,
+      seed: 7n,
+      tie: true,
+      left_out: null,
+      list: ['p', 'q'],
+      nested: { empty: {} },
+    },
     varm: { truth: { columns: 2, dtype: 'f32' } },
-    dense: { layers: [{ name: 'pvalue', dtype: 'f64' }, { name: 'status', dtype: 'u8' }] },
+    dense: {
+      layers: [
+        { name: 'pvalue', dtype: 'f64' },
+        { name: 'status', dtype: 'u8' },
+      ],
+    },
     csr: { chunkElements: 2, gzipLevel: 4 },
   });
   await writer.writeRows('varm/truth', 0, new Float32Array([1, 2, 3, 4]));
@@ -100,7 +122,10 @@ describe('an h5ad file being written', () => {
     const values = Float32Array.from({ length: nnz }, (_, i) => i);
     const indices = Int32Array.from({ length: nnz }, (_, i) => i % 7);
     const write = async (path: string, rowsPerCall: number): Promise<void> => {
-      const writer = await H5adFileWriter.create(path, skeletonOf(900, 7, { csr: { chunkElements: 10, gzipLevel: 1 } }));
+      const writer = await H5adFileWriter.create(
+        path,
+        skeletonOf(900, 7, { csr: { chunkElements: 10, gzipLevel: 1 } }),
+      );
       const matrix = writer.csrAppender();
       for (let row = 0, at = 0; row < 900; row += rowsPerCall) {
         const counts = rowNnz.subarray(row, row + rowsPerCall);
@@ -137,7 +162,10 @@ describe('an h5ad file being written', () => {
       skeletonOf(1, 1, {
         uns: {
           rank_genes_groups: {
-            names: { kind: 'rec-array', fields: Object.fromEntries(names('KO', count).map((ko) => [ko, ['g1', 'g2']])) },
+            names: {
+              kind: 'rec-array',
+              fields: Object.fromEntries(names('KO', count).map((ko) => [ko, ['g1', 'g2']])),
+            },
             scores: {
               kind: 'rec-array',
               fields: Object.fromEntries(names('KO', count).map((ko) => [ko, new Float32Array([2, 1])])),
@@ -164,12 +192,27 @@ describe('a file that cannot be written', () => {
       [{ dense: { X: 'f32', layers: [] }, csr: { chunkElements: 8, gzipLevel: 1 } }, /both dense and sparse/],
       [{ uns: { 'a/b': 1 } }, /slash/],
       [{ uns: { text: 'a\0b' } }, /NUL/],
-      [{ obs: { index: ['a'], columns: { n: { kind: 'numeric', values: new Float64Array(2) } } } }, /2 values for 1 rows/],
       [
-        { obs: { index: ['a'], columns: { n: { kind: 'categorical', categories: ['x'], codes: new Int8Array([1]) } } } },
+        { obs: { index: ['a'], columns: { n: { kind: 'numeric', values: new Float64Array(2) } } } },
+        /2 values for 1 rows/,
+      ],
+      [
+        {
+          obs: { index: ['a'], columns: { n: { kind: 'categorical', categories: ['x'], codes: new Int8Array([1]) } } },
+        },
         /code 1/,
       ],
-      [{ dense: { layers: [{ name: 'a', dtype: 'f32' }, { name: 'a', dtype: 'f32' }] } }, /named twice/],
+      [
+        {
+          dense: {
+            layers: [
+              { name: 'a', dtype: 'f32' },
+              { name: 'a', dtype: 'f32' },
+            ],
+          },
+        },
+        /named twice/,
+      ],
       [{ uns: { ragged: { kind: 'rec-array', fields: { a: ['x'], b: [] } } } }, /one length/],
       [{ uns: { array: { kind: 'nd-array', shape: [2, 2], values: new Float32Array(3) } } }, /3 values for shape/],
     ];
@@ -211,7 +254,9 @@ describe('a file that cannot be written', () => {
     const matrix = writer.csrAppender();
     await matrix.append(new Int32Array([0]), new Float32Array([1]), new Int32Array([1]));
     await expect(matrix.append(new Int32Array(0), new Float32Array(0), new Int32Array(2))).rejects.toThrow(/2 rows/);
-    await expect(matrix.append(new Int32Array([2]), new Float32Array([1]), new Int32Array([1]))).rejects.toThrow(/column 2/);
+    await expect(matrix.append(new Int32Array([2]), new Float32Array([1]), new Int32Array([1]))).rejects.toThrow(
+      /column 2/,
+    );
     await expect(writer.close()).rejects.toThrow(InvariantBrokenError);
     expect((await readdir(folder)).includes('rows.h5ad')).toBe(false);
   });
