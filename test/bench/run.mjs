@@ -53,7 +53,7 @@ const runCase = async ({ name, input, commands }) => {
       } catch (error) {
         // A command that fails once is left out, and the report says so; the others still run.
         row.runs.length = 0;
-        row.note = `failed: ${String(error.message).split('\n').at(-2) ?? error.message}`;
+        row.note = `failed with ${String(error.message).split(':')[0]}`;
         say(`${name}: ${row.name}: ${error.message}`);
         process.exitCode = 1;
       } finally {

@@ -26,7 +26,7 @@ const isIndex = (path: string): boolean => path.endsWith('/index.ts');
 
 describe('the rooms', () => {
   it('are those of the table', () => {
-    const found = new Set(sources.map(({ path }) => roomOf(path) ?? path));
+    const found = new Set(products.map(({ path }) => roomOf(path) ?? path));
     expect([...found].filter((room) => !(room in ROOMS))).toEqual([]);
   });
 
@@ -59,8 +59,7 @@ describe('imports', () => {
     const judge = ({ path }: SourceFile, { specifier }: ImportedModule): string | null => {
       const target = targetOf(path, specifier);
       if (target.kind !== 'file' || roomOf(target.path) === roomOf(path) || isIndex(target.path)) return null;
-      // Entries of a package (main.ts) are a room without an index; tests may use what stands in test/.
-      if (isTest(path) && target.path.startsWith('test/')) return null;
+      if (isTest(path) && (target.path.startsWith('test/') || isTest(target.path))) return null;
       return `reaches past the index of ${roomOf(target.path) ?? target.path}: ${specifier}`;
     };
     expect(violations(sources, judge)).toEqual([]);
@@ -74,6 +73,14 @@ describe('imports', () => {
       return target.path.startsWith('test/') && isTest(path) ? null : `leaves its package by ${specifier}`;
     };
     expect(violations([...products, ...tests], judge)).toEqual([]);
+  });
+
+  it('of the product reach no test and no test double', () => {
+    const judge = ({ path }: SourceFile, { specifier }: ImportedModule): string | null => {
+      const target = targetOf(path, specifier);
+      return target.kind === 'file' && isTest(target.path) ? `imports ${specifier}, which only tests may` : null;
+    };
+    expect(violations(products, judge)).toEqual([]);
   });
 
   it('name npm packages that the package itself declares', () => {

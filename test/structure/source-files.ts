@@ -22,7 +22,8 @@ export interface ImportedModule {
 
 const GENERATED = /^proto\/src\/gen\//;
 
-export const isTest = (path: string): boolean => path.endsWith('.test.ts');
+/** Tests, and the doubles they share, which stand in a folder `testing` or `fixtures` beside them. */
+export const isTest = (path: string): boolean => path.endsWith('.test.ts') || /\/(testing|fixtures)\//.test(path);
 export const isGenerated = (path: string): boolean => GENERATED.test(path);
 
 const listFiles = (folder: string): string[] =>
