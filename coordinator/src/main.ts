@@ -1,0 +1,30 @@
+import { createRequire } from 'node:module';
+import { connectCoordinator, processContext, runCli, type CliServices } from './cli/index.js';
+
+/** What the command line asks of the rest of this package. Loaded when asked for, so that `--help` answers at once. */
+const services: CliServices = {
+  async planJob(parameters, cluster) {
+    const { planJob } = await import('./adapters/index.js');
+    return planJob(parameters, cluster);
+  },
+  async runEmbedded(parameters, run, onUpdate, signal) {
+    const { runEmbedded } = await import('./embedded-cluster.js');
+    await runEmbedded(parameters, run, onUpdate, signal);
+  },
+  async serve(settings, signal) {
+    const { serveCoordinator } = await import('./serve-coordinator.js');
+    await serveCoordinator(settings, signal);
+  },
+  connect: connectCoordinator,
+};
+
+/**
+ * The `shardex` command, all of it but `shardex worker`.
+ *
+ * @param argv - arguments without the names of Node and the script
+ * @returns the exit code: 0 success, 1 failed job, 2 wrong use or bad input, 130 interrupted
+ */
+export function main(argv: readonly string[]): Promise<number> {
+  const { version } = createRequire(import.meta.url)('../package.json') as { readonly version: string };
+  return runCli(argv, processContext(version, services));
+}

@@ -1,0 +1,40 @@
+import { createLogger } from '@shardex/shared/telemetry';
+import { DePlanner } from './adapters/index.js';
+import type { CoordinatorSettings } from './cli/index.js';
+import { startCoordinator, type RunningCoordinator } from './coordinator-server.js';
+import { streamResults } from './stream-results.js';
+
+/** Time that calls and reductions get to end when the coordinator is stopped. */
+const STOP_GRACE_MS = 5_000;
+
+/** HOST and PORT of an address that was checked when it was read. */
+function splitAddress(address: string): { host: string; port: number } {
+  const colon = address.lastIndexOf(':');
+  return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) };
+}
+
+/**
+ * Runs a coordinator until `signal` fires, then stops it in order: no new calls, what waits is ended, ports are closed.
+ *
+ * @throws InvalidInputError when the address cannot be bound, or lies beyond this machine without `allowInsecure`
+ */
+export async function serveCoordinator(settings: CoordinatorSettings, signal: AbortSignal): Promise<void> {
+  let coordinator: RunningCoordinator | null = null;
+  // Shards are cut for the workers that are there when a stage begins.
+  const cluster = (): { slots: number; memoryBytes: number } => {
+    const workers = coordinator?.engine.workers() ?? [];
+    const memories = workers.map(({ memoryBytes }) => memoryBytes).filter((bytes) => bytes > 0);
+    return { slots: Math.max(1, workers.length), memoryBytes: Math.min(settings.taskMemory, ...memories) };
+  };
+  coordinator = await startCoordinator({
+    planner: new DePlanner(cluster, streamResults),
+    ...splitAddress(settings.listen),
+    allowInsecure: settings.allowInsecure,
+    leaseMs: settings.leaseMs,
+    maxAttempts: settings.maxAttempts,
+    logger: createLogger({ level: settings.logLevel, name: 'coordinator' }),
+    ...(settings.metricsPort === null ? {} : { metricsPort: settings.metricsPort }),
+  });
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  await coordinator.stop({ graceMs: STOP_GRACE_MS });
+}
