@@ -1,17 +1,16 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { Client, credentials } from '@grpc/grpc-js';
-import {
-  JobService,
-  JobState,
-  StageState,
-  Test,
-  WorkerService,
-  type Job,
-  type WatchJobResponse,
-} from '@shardex/proto';
+import { JobService, JobState, StageState, Test, WorkerService, type Job, type WatchJobResponse } from '@shardex/proto';
 import { DEFAULT_DE_PARAMETERS } from '@shardex/shared/config';
 import { ShardexError } from '@shardex/shared/errors';
-import { MAX_MESSAGE_BYTES, connectRpc, parametersToWire, streamCall, unaryCall, type RpcClient } from '@shardex/shared/rpc';
+import {
+  MAX_MESSAGE_BYTES,
+  connectRpc,
+  parametersToWire,
+  streamCall,
+  unaryCall,
+  type RpcClient,
+} from '@shardex/shared/rpc';
 import { startCoordinator, type CoordinatorOptions, type RunningCoordinator } from './coordinator-server.js';
 import { ManualClock } from './testing/manual-clock.js';
 import { RpcWorker } from './testing/rpc-worker.js';
@@ -163,7 +162,9 @@ describe('a job over gRPC', () => {
     await other.work(1);
     const messages = await follow(client, id);
     expect(messages.at(-1)?.job?.state).toBe(JobState.SUCCEEDED);
-    expect(messages.flatMap((message) => message.events).map((event) => event.kind)).toContain('worker-lost');
+    const retried = messages.flatMap((message) => message.events).find((event) => event.kind === 'task-retried');
+    expect(retried).toMatchObject({ taskId: lease.taskId, workerId: lost.workerId, attempt: 1 });
+    expect(retried?.text).toContain('on here was not heard of for');
   });
 
   it('keeps a lease that heartbeats name, and lets one run out that they never name', async () => {
@@ -245,7 +246,10 @@ describe('a job over gRPC', () => {
     const { client } = await start();
     const { id } = await submit(client);
     const reading = streamCall(client, JobService.method.getResults, { jobId: id, test: Test.NB_GLM }).next();
-    expect(await failureOf(reading)).toMatchObject({ tag: 'InvalidInput', message: `job ${id} has no results: it is queued` });
+    expect(await failureOf(reading)).toMatchObject({
+      tag: 'InvalidInput',
+      message: `job ${id} has no results: it is queued`,
+    });
   });
 });
 

@@ -2,7 +2,7 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { JobService, WorkerService, fileDescriptors } from '@shardex/proto';
 import { InvalidInputError } from '@shardex/shared/errors';
-import { SERVER_OPTIONS, serve } from '@shardex/shared/rpc';
+import { SERVER_OPTIONS, quietGrpc, serve } from '@shardex/shared/rpc';
 import { HealthImplementation } from 'grpc-health-check';
 import { jobHandlers } from './grpc-job-service.js';
 import { workerHandlers } from './grpc-worker-service.js';
@@ -24,6 +24,7 @@ export interface GrpcServer {
  * @throws InvalidInputError when the address cannot be bound
  */
 export async function serveGrpc(engine: JobEngine, host: string, port: number): Promise<GrpcServer> {
+  quietGrpc();
   const server = new Server(SERVER_OPTIONS);
   serve(server, JobService, jobHandlers(engine));
   serve(server, WorkerService, workerHandlers(engine));

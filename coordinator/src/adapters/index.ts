@@ -3,3 +3,4 @@ export { serveGrpc, type GrpcServer } from './grpc-server.js';
 export { serveHttp, type HttpServer } from './http-server.js';
 export { randomIds, type IdSource } from './ids.js';
 export { JobEngine, type EngineParts, type JobNews } from './job-engine.js';
+export { DePlanner, planJob, PRODUCT_VERSION, type ReadResults } from './planner/index.js';

@@ -19,7 +19,12 @@ export class RpcWorker {
   /** @returns null when there was no task in time */
   async pull(waitMs = 20_000, signal?: AbortSignal): Promise<Lease | null> {
     const request = { workerId: this.workerId, waitMs };
-    const { lease } = await unaryCall(this.client, WorkerService.method.pullTask, request, signal === undefined ? {} : { signal });
+    const { lease } = await unaryCall(
+      this.client,
+      WorkerService.method.pullTask,
+      request,
+      signal === undefined ? {} : { signal },
+    );
     return lease ?? null;
   }
 

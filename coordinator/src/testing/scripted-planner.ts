@@ -17,7 +17,11 @@ export interface Script {
   readonly tasksPerStage?: number;
   readonly memoryBytes?: number;
   readonly planStage?: (jobId: JobId, stage: string, usual: readonly PlannedTask[]) => Promise<readonly PlannedTask[]>;
-  readonly reduce?: (stage: string, signal: AbortSignal, report: (fraction: number) => void) => Promise<ReductionReport>;
+  readonly reduce?: (
+    stage: string,
+    signal: AbortSignal,
+    report: (fraction: number) => void,
+  ) => Promise<ReductionReport>;
   readonly results?: readonly Uint8Array[];
 }
 
@@ -51,7 +55,10 @@ export class ScriptedPlanner implements JobPlanner {
   async prepare(_jobId: JobId, spec: JobSpec): Promise<PreparedJob> {
     this.asked.push(`prepare ${spec.parameters.input}`);
     if (spec.parameters.input === 'bad.h5ad') {
-      throw new InvalidInputError('bad.h5ad has no column "guide"', { hint: 'choose one of a, b', details: { column: 'guide' } });
+      throw new InvalidInputError('bad.h5ad has no column "guide"', {
+        hint: 'choose one of a, b',
+        details: { column: 'guide' },
+      });
     }
     return { stages: this.#script.stages ?? THREE_STAGES, params: spec.parameters, warnings: ['it is a script'] };
   }

@@ -1,4 +1,4 @@
-import type { ChannelOptions } from '@grpc/grpc-js';
+import { logVerbosity, setLogVerbosity, type ChannelOptions } from '@grpc/grpc-js';
 
 /**
  * Largest message either side accepts. grpc-js's own limit of 4 MiB is reached by the job list of a busy coordinator;
@@ -72,3 +72,8 @@ export const METHOD_DEADLINES_MS: Readonly<Record<string, number | null>> = {
   FailTask: 30_000,
   DrainWorker: 10_000,
 };
+
+/** grpc-js writes to stderr by itself what it also reports as an error; one report is enough. GRPC_VERBOSITY still works. */
+export function quietGrpc(): void {
+  if (process.env['GRPC_VERBOSITY'] === undefined) setLogVerbosity(logVerbosity.NONE);
+}

@@ -10,7 +10,7 @@ import {
   type ServerStreamMethod,
   type UnaryMethod,
 } from '@shardex/proto';
-import { CHANNEL_OPTIONS, METHOD_DEADLINES_MS } from './channel-options.js';
+import { CHANNEL_OPTIONS, METHOD_DEADLINES_MS, quietGrpc } from './channel-options.js';
 import { fromStatus } from './error-status.js';
 
 export interface CallSettings {
@@ -28,6 +28,7 @@ export interface RpcClient {
 
 /** @param address - `HOST:PORT`; traffic is not encrypted, so it belongs on loopback or on a trusted network */
 export function connectRpc(address: string): RpcClient {
+  quietGrpc();
   const grpc = new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS);
   return { address, grpc, close: () => grpc.close() };
 }
@@ -64,7 +65,9 @@ export function unaryCall<I extends DescMessage, O extends DescMessage>(
         else resolve(answer as MessageShape<O>);
       },
     );
-    const cancel = (): void => call.cancel();
+    // One turn later: grpc-js 1.14 forgets to reset a stream that is cancelled in the turn in which it was opened, and the
+    // other side would go on waiting for nobody.
+    const cancel = (): void => void setImmediate(() => call.cancel());
     signal?.addEventListener('abort', cancel, { once: true });
   });
 }
