@@ -1,10 +1,10 @@
 import { MomentColumn } from '@shardex/shared/kernels';
-import { GeneStatus, welch } from '@shardex/shared/stats';
+import { GeneStatus, welchFromSums } from '@shardex/shared/stats';
 import type { FitRows } from './fit-rows.js';
 import type { FrozenStatistics } from './frozen-control.js';
 
 /** Sums over the cells of one arm: four a gene, columns as `MomentColumn`. */
-export interface ArmMoments {
+export interface MomentSums {
   readonly moments: Float64Array;
   readonly cells: number;
 }
@@ -13,7 +13,7 @@ export interface ArmMoments {
 export function compareMeans(
   results: FitRows,
   row: number,
-  perturbed: ArmMoments,
+  perturbed: MomentSums,
   control: FrozenStatistics,
   geneKept: Uint8Array,
 ): void {
@@ -26,19 +26,21 @@ export function compareMeans(
       status[gene] = GeneStatus.filteredLowCells;
       continue;
     }
-    const test = welch(armOf(perturbed, gene), armOf(control, gene));
+    const test = welchFromSums(armOf(perturbed, gene), armOf(control, gene));
+    // Where nothing varies there is nothing to test: the status says so, and no p-value enters any correction.
+    const isTested = test.status === GeneStatus.tested;
     effect[gene] = test.meanDifference;
-    score[gene] = test.t;
+    score[gene] = isTested ? test.t : NaN;
     df[gene] = test.degreesOfFreedom;
-    p[gene] = test.pValue;
-    log10P[gene] = test.log10PValue;
+    p[gene] = isTested ? test.pValue : NaN;
+    log10P[gene] = isTested ? test.log10PValue : NaN;
     status[gene] = test.status;
   }
 }
 
 const MOMENTS = Object.keys(MomentColumn).length;
 
-const armOf = ({ moments, cells }: ArmMoments, gene: number): { sum: number; sumSquares: number; n: number } => ({
+const armOf = ({ moments, cells }: MomentSums, gene: number): { sum: number; sumSquares: number; n: number } => ({
   sum: moments[gene * MOMENTS + MomentColumn.log],
   sumSquares: moments[gene * MOMENTS + MomentColumn.logSquare],
   n: cells,

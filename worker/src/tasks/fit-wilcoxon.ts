@@ -1,6 +1,6 @@
 import { CancelledError } from '@shardex/shared/errors';
 import { rankSumAgainstControl, scatterKeys, type RankSums } from '@shardex/shared/kernels';
-import { GeneStatus, log10NormalTwoSided, normalTwoSided } from '@shardex/shared/stats';
+import { GeneStatus, rankSumTest } from '@shardex/shared/stats';
 import type { FitRows } from './fit-rows.js';
 import type { FrozenStatistics } from './frozen-control.js';
 import type { GroupRows } from './group-rows.js';
@@ -105,24 +105,20 @@ export class RankTest {
     const [effect, z, p, log10P] = ['X', 'z_score', 'pvalue', 'log10_pvalue'].map(of);
     const status = results.row('wilcoxon', 'status', row) as Uint8Array;
     const uStatistic = results.row('wilcoxon', 'u_statistic', row) as Float64Array | null;
-    const pairs = this.sizes[row] * this.control.cells;
-    const cells = this.sizes[row] + this.control.cells;
-    // With one value apart the tie sum falls short by 3/N of itself, far more than rounding.
-    const allTied = (cells ** 3 - cells) * (1 - 1e-10);
     for (let i = 0; i < nGenes; i++) {
       const at = row * nGenes + i;
       const gene = geneBegin + i;
-      const isEmpty = offsets[at] === offsets[at + 1] && this.control.nExpressing[gene] === 0;
-      if (geneKept[gene] === 0) status[gene] = GeneStatus.filteredLowCells;
-      else if (isEmpty) status[gene] = GeneStatus.allZero;
-      else if (sums.tieSums[at] >= allTied) status[gene] = GeneStatus.zeroVariance;
-      else status[gene] = GeneStatus.tested;
-      const isTested = status[gene] === GeneStatus.tested;
-      effect[gene] = geneKept[gene] === 0 ? NaN : sums.u[at] / pairs;
-      z[gene] = isTested ? sums.z[at] : NaN;
-      p[gene] = isTested ? normalTwoSided(sums.z[at]) : NaN;
-      log10P[gene] = isTested ? log10NormalTwoSided(sums.z[at]) : NaN;
-      if (uStatistic !== null) uStatistic[gene] = sums.u[at];
+      const nExpressing = offsets[at + 1] - offsets[at] + this.control.nExpressing[gene];
+      const test = rankSumTest(sums, at, this.sizes[row], this.control.cells, nExpressing);
+      const isKept = geneKept[gene] === 1;
+      // Where nothing varies there is nothing to test: the status says so, and no p-value enters any correction.
+      const isTested = isKept && test.status === GeneStatus.tested;
+      status[gene] = isKept ? test.status : GeneStatus.filteredLowCells;
+      effect[gene] = isKept ? test.auc : NaN;
+      z[gene] = isTested ? test.z : NaN;
+      p[gene] = isTested ? test.pValue : NaN;
+      log10P[gene] = isTested ? test.log10PValue : NaN;
+      if (uStatistic !== null) uStatistic[gene] = isKept ? sums.u[at] : NaN;
     }
   }
 }

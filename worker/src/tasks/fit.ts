@@ -1,6 +1,6 @@
 import { encodeBundle, type FitSummary, type TaskSpec } from '@shardex/shared/artifacts';
 import { loadMeasures, MeasureAccumulator, MomentAccumulator, MomentColumn, normalisedTotals } from '@shardex/shared/kernels';
-import { freezeControl, GeneStatus, fitPerturbation, type FrozenControl } from '@shardex/shared/stats';
+import { fitPerturbation, freezeControl, GeneStatus, logFoldChange, type FrozenControl } from '@shardex/shared/stats';
 import type { TaskOutput } from './commit.js';
 import { compareMeans } from './fit-t-test.js';
 import { FitRows } from './fit-rows.js';
@@ -97,7 +97,7 @@ class PerturbationArms {
     const logFoldChanges = new Float32Array(nGenes);
     for (let gene = 0; gene < nGenes; gene++) {
       const at = gene * MOMENTS + MomentColumn.normalized;
-      logFoldChanges[gene] = logRatio(moments.sums[at] / cells, control.moments[at] / control.cells);
+      logFoldChanges[gene] = logFoldChange(moments.sums[at] / cells, control.moments[at] / control.cells);
     }
     results.set('wilcoxon', 'logfoldchanges', row, logFoldChanges);
     results.set('t-test', 'logfoldchanges', row, logFoldChanges);
@@ -135,10 +135,3 @@ class PerturbationArms {
 
 /** Sums a gene of a `MomentAccumulator`. */
 const MOMENTS = Object.keys(MomentColumn).length;
-
-/** Keeps the ratio finite when one arm is empty. @source scanpy 1.11.5, `rank_genes_groups` */
-const PSEUDOCOUNT = 1e-9;
-
-/** log2 of the ratio of mean normalised expression. Both arms empty gives 0. */
-const logRatio = (mean: number, controlMean: number): number =>
-  Math.log2((mean + PSEUDOCOUNT) / (controlMean + PSEUDOCOUNT));

@@ -26,7 +26,6 @@ import { planControl, planGroups, planScan, type ClusterShape } from '../../doma
 import { withArtifact } from '../reductions/scratch.js';
 import { claimOutput, existingResults, removeScratch, scratchFolder, scratchRoot } from './job-folder.js';
 import { readInput, type ResolvedInput } from './read-input.js';
-import { streamResults } from './stream-results.js';
 import { runReduction } from './run-reduction.js';
 
 /** The version that is written to results and decides whether a run can be resumed. */
@@ -42,6 +41,8 @@ const STAGE_WEIGHTS: Readonly<Record<StageName, number>> = {
   fit: 30,
   merge: 6,
 };
+
+export type ReadResults = (folder: string, request: ResultsRequest) => AsyncIterable<Uint8Array>;
 
 interface JobEntry {
   readonly parameters: DeParameters;
@@ -62,8 +63,12 @@ export class DePlanner implements JobPlanner {
 
   /**
    * @param cluster - asked whenever a stage is cut into tasks: how many can run at the same time, and with how much memory
+   * @param readResults - CSV text of the results in a folder
    */
-  constructor(private readonly cluster: () => ClusterShape) {}
+  constructor(
+    private readonly cluster: () => ClusterShape,
+    private readonly readResults: ReadResults,
+  ) {}
 
   async prepare(jobId: JobId, spec: JobSpec): Promise<PreparedJob> {
     const input = await readInput(spec.parameters);
@@ -144,7 +149,7 @@ export class DePlanner implements JobPlanner {
     if (output === undefined) {
       throw new InvalidInputError(`job ${jobId} has no results`, { hint: 'wait until it has succeeded' });
     }
-    return streamResults(output, request);
+    return this.readResults(output, request);
   }
 
   async abandon(jobId: JobId): Promise<void> {

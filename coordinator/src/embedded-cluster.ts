@@ -1,0 +1,122 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { DeParameters } from '@shardex/shared/config';
+import type { Job } from '@shardex/proto';
+import { ResourceExhaustedError } from '@shardex/shared/errors';
+import { DePlanner } from './adapters/index.js';
+import { connectCoordinator, type EmbeddedRun, type JobUpdate } from './cli/index.js';
+import { startCoordinator } from './coordinator-server.js';
+import { streamResults } from './stream-results.js';
+
+/** Long enough for a worker to hand back what it holds, short enough not to be waited for. */
+const DRAIN_GRACE_MS = 2000;
+
+/** A worker process that keeps dying is a fault of the machine or of ours: after so many replacements the job fails. */
+const MAX_REPLACEMENTS_PER_WORKER = 3;
+
+/** The launcher, which starts workers as well as everything else. */
+const LAUNCHER = fileURLToPath(new URL('../bin/shardex.mjs', import.meta.url));
+
+/**
+ * Runs one job on a cluster of this machine: a coordinator in this process, and worker processes that speak to it over
+ * loopback gRPC. Workers that die are replaced. Nothing outlives the call.
+ *
+ * @param onUpdate - called with the job at every change
+ * @param signal - aborted: the job is cancelled
+ * @returns the job as it ended, failed or cancelled ones included
+ * @throws what is wrong with the input
+ */
+export async function runEmbedded(
+  parameters: DeParameters,
+  run: EmbeddedRun,
+  onUpdate: (update: JobUpdate) => void,
+  signal: AbortSignal,
+): Promise<{ readonly job: Job }> {
+  const shape = { slots: run.workers, memoryBytes: run.memoryBytes };
+  const coordinator = await startCoordinator({ planner: new DePlanner(() => shape, streamResults) });
+  const client = connectCoordinator(coordinator.address);
+  const workers = new WorkerProcesses(coordinator.address, run);
+  try {
+    // Planning first: what is wrong with the input is said before any process is started.
+    const submitted = await client.submit(parameters, run.existingOutput);
+    const cancel = (): void => void client.cancel(submitted.id, 'interrupted').catch(() => undefined);
+    signal.addEventListener('abort', cancel, { once: true });
+    if (signal.aborted) cancel();
+    workers.start((reason) => void client.cancel(submitted.id, reason).catch(() => undefined));
+    let last = submitted;
+    for await (const update of client.watch(submitted.id, new AbortController().signal)) {
+      last = update.job;
+      onUpdate(update);
+    }
+    if (workers.failure !== null) throw workers.failure;
+    return { job: last };
+  } finally {
+    await workers.stop();
+    client.close();
+    await coordinator.stop({ graceMs: DRAIN_GRACE_MS });
+  }
+}
+
+/** The worker processes of one embedded cluster. */
+class WorkerProcesses {
+  failure: ResourceExhaustedError | null = null;
+  private readonly running = new Set<ChildProcess>();
+  private stopping = false;
+  private replacements = 0;
+
+  constructor(
+    private readonly address: string,
+    private readonly run: EmbeddedRun,
+  ) {}
+
+  /** @param giveUp - called when workers keep dying */
+  start(giveUp: (reason: string) => void): void {
+    for (let i = 0; i < this.run.workers; i++) this.spawnOne(giveUp);
+  }
+
+  async stop(): Promise<void> {
+    this.stopping = true;
+    await Promise.all([...this.running].map(endProcess));
+  }
+
+  private spawnOne(giveUp: (reason: string) => void): void {
+    const { memoryBytes } = this.run;
+    const options = ['--threads', '1', '--memory', `${Math.floor(memoryBytes)}`, '--log-level', 'error'];
+    const child = spawn(
+      process.execPath,
+      [LAUNCHER, 'worker', '--coordinator', this.address, ...options, '--exit-with-parent'],
+      // Its own process group would survive Ctrl-C; in ours, the terminal's signal must not end it before the job is cancelled.
+      { stdio: ['pipe', 'ignore', 'inherit'], detached: true },
+    );
+    this.running.add(child);
+    child.once('exit', () => {
+      this.running.delete(child);
+      if (this.stopping) return;
+      if (this.replacements < MAX_REPLACEMENTS_PER_WORKER * this.run.workers) {
+        this.replacements++;
+        this.spawnOne(giveUp);
+        return;
+      }
+      this.failure = new ResourceExhaustedError('the worker processes keep dying', {
+        hint: 'give them more memory with --memory, or run fewer with --workers',
+      });
+      giveUp('the worker processes keep dying');
+    });
+  }
+}
+
+/** Asks a process to end and makes sure that it does. */
+function endProcess(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) {
+      resolve();
+      return;
+    }
+    const force = setTimeout(() => child.kill('SIGKILL'), DRAIN_GRACE_MS);
+    child.once('exit', () => {
+      clearTimeout(force);
+      resolve();
+    });
+    child.kill('SIGTERM');
+  });
+}

@@ -1,0 +1,29 @@
+import { ResultFile } from './cli/results/result-file.js';
+import { tidyName, tidyRows } from './cli/results/tidy-rows.js';
+import type { ResultsRequest } from './domain/index.js';
+
+/** Rows sent at a time: about 100 KiB of text, well within a message. */
+const ROWS_PER_CHUNK = 1000;
+
+/** One test's results as CSV text, header first, in chunks. */
+export async function* streamResults(folder: string, request: ResultsRequest): AsyncGenerator<Uint8Array> {
+  const file = await ResultFile.open(folder, request.test);
+  const encoder = new TextEncoder();
+  try {
+    let lines = [['perturbation', 'gene', ...file.layers.map(tidyName)].join(',')];
+    for await (const { perturbation, gene, values } of tidyRows(file, request)) {
+      lines.push([quoted(perturbation), quoted(gene), ...[...values.values()].map(field)].join(','));
+      if (lines.length < ROWS_PER_CHUNK) continue;
+      yield encoder.encode(`${lines.join('\n')}\n`);
+      lines = [];
+    }
+    if (lines.length > 0) yield encoder.encode(`${lines.join('\n')}\n`);
+  } finally {
+    await file.close();
+  }
+}
+
+const quoted = (text: string): string => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+
+/** A number that was not computed is an empty field, as in the tables that `--format csv` writes. */
+const field = (value: number | string): string => (Number.isNaN(value) ? '' : String(value));
