@@ -1,9 +1,8 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { ready } from 'h5wasm/node';
 
 /** The functions of the HDF5 library compiled to WebAssembly, for the parts that need a real HDF5. */
-export type H5Module = Awaited<typeof ready>;
+export type H5Module = Awaited<(typeof import('h5wasm/node'))['ready']>;
 
 const STANDARD_ERROR = 2;
 /** The end of HDF5's explanation is the cause; keep no more than this. */
@@ -20,13 +19,18 @@ let diagnostics = '';
  * and aborts after some 1,800.)
  */
 export async function loadH5wasm(): Promise<H5Module> {
-  loading ??= ready.then((module) => {
-    captureStandardError(module);
-    const plugins = join(dirname(createRequire(import.meta.url).resolve('h5wasm-plugins')), 'plugins');
-    module.insert_plugin_search_path(plugins, 0);
-    return module;
-  });
+  loading ??= load();
   return loading;
+}
+
+async function load(): Promise<H5Module> {
+  // Imported when it is needed: most threads read matrices only and do without the library and its memory.
+  const { ready } = await import('h5wasm/node');
+  const module = await ready;
+  captureStandardError(module);
+  const plugins = join(dirname(createRequire(import.meta.url).resolve('h5wasm-plugins')), 'plugins');
+  module.insert_plugin_search_path(plugins, 0);
+  return module;
 }
 
 /** What HDF5 printed since the last call. */
@@ -35,6 +39,9 @@ export function takeDiagnostics(): string {
   diagnostics = '';
   return text;
 }
+
+/** Whether HDF5 printed anything since then. */
+export const hasDiagnostics = (): boolean => diagnostics !== '';
 
 interface WritableFileSystem {
   write(stream: { fd: number }, bytes: Uint8Array, offset: number, length: number, position?: number): number;

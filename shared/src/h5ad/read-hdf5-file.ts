@@ -1,5 +1,5 @@
 import { CorruptDataError, ShardexError } from '../errors/index.js';
-import { loadH5wasm, takeDiagnostics, type H5Module } from './h5wasm-module.js';
+import { hasDiagnostics, loadH5wasm, takeDiagnostics, type H5Module } from './h5wasm-module.js';
 import { decodeValues, type Hdf5Values } from './read-hdf5-values.js';
 
 export type Hdf5NodeKind = 'group' | 'dataset' | 'other' | 'absent';
@@ -169,14 +169,22 @@ export class Hdf5File {
     return pointer;
   }
 
-  /** Anything the library throws means that the file is not as it should be. */
+  /**
+   * Whatever the library throws or complains about means that the file is not as it should be. It is silent about names
+   * that do not exist, and many of its functions return something even when they failed.
+   */
   private checked<T>(node: string, action: () => T): T {
+    takeDiagnostics();
+    const name = node === '/' ? 'its list of contents' : node.slice(1);
+    let result: T;
     try {
-      return action();
+      result = action();
     } catch (error) {
       if (error instanceof ShardexError) throw error;
-      throw damaged(this.path, `${node.slice(1)} cannot be read`, error);
+      throw damaged(this.path, `${name} cannot be read`, error);
     }
+    if (hasDiagnostics()) throw damaged(this.path, `${name} cannot be read`);
+    return result;
   }
 }
 

@@ -79,6 +79,8 @@ async function assemble(
 function refuseOtherFormats(file: Hdf5File, label: string): void {
   const has = (node: string): boolean => file.kindOf(node) !== 'absent';
   if (has('/obs') && has('/var') && !has('/mod')) return;
+  // In a damaged file nothing can be found either: listing the root tells the two apart.
+  file.childrenOf('/');
   const [what, hint] = has('/mod')
     ? ['a MuData file with several modalities', 'write the one with RNA counts as its own .h5ad']
     : has('/row_attrs')

@@ -63,6 +63,7 @@ export class ElementWindow<T extends ElementArray> {
    * be changed, and is valid until the next call.
    */
   async slice(begin: number, end: number): Promise<T> {
+    if (end <= begin) return this.array.subarray(0, 0) as T;
     this.slideTo(begin, end);
     const [chunkLength] = this.map.chunkShape;
     while (this.decodedEnd < end) {
