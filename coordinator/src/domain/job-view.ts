@@ -35,6 +35,8 @@ export interface JobView {
 export interface WorkerView {
   readonly workerId: string;
   readonly host: string;
+  /** Tasks it runs at the same time. */
+  readonly threads: number;
   readonly tasksHeld: number;
   readonly residentBytes: number;
   readonly memoryBytes: number;
@@ -84,6 +86,7 @@ export function viewWorkers(state: MachineState): WorkerView[] {
   return [...state.workers.values()].map((worker) => ({
     workerId: worker.workerId,
     host: worker.capabilities.host,
+    threads: worker.capabilities.threads,
     tasksHeld: worker.held.size,
     residentBytes: worker.residentBytes,
     memoryBytes: worker.capabilities.memoryBytes,

@@ -112,6 +112,7 @@ export function endLease(
   stage.retries += over.free === true ? 0 : 1;
   log(turn, over.free === true ? 'task-returned' : 'task-retried', failure.message, about);
   reopenLost(turn, job, failure, task.lease.grantedMs);
+  advanceJob(turn, job);
 }
 
 /** A worker no longer holds a task of a job that has stopped. */
