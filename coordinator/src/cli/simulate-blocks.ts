@@ -50,7 +50,7 @@ export async function* simulateBlocks(
   try {
     const waiting: Promise<SimulatedCells>[] = [];
     for (const [i, range] of ranges.entries()) {
-      const block = (pool[i % pool.length] as SimulationThread).simulate(range);
+      const block = pool[i % pool.length].simulate(range);
       // A failure is reported where the block is awaited, which may be several blocks later.
       block.catch(() => undefined);
       waiting.push(block);
@@ -101,6 +101,6 @@ class SimulationThread {
 }
 
 interface Request {
-  resolve(cells: SimulatedCells): void;
-  reject(error: Error): void;
+  readonly resolve: (cells: SimulatedCells) => void;
+  readonly reject: (error: Error) => void;
 }

@@ -157,9 +157,9 @@ async function writeTruth(writer: H5adFileWriter, model: SimulationModel): Promi
     const end = Math.min(nGenes, begin + blockGenes);
     const block = new Float32Array((end - begin) * nPerturbations);
     for (let k = 0; k < nPerturbations; k++) {
-      for (let i = effectOffsets[k] as number; i < (effectOffsets[k + 1] as number); i++) {
-        const gene = effectGenes[i] as number;
-        if (gene >= begin && gene < end) block[(gene - begin) * nPerturbations + k] = effectLogFoldChanges[i] as number;
+      for (let i = effectOffsets[k]; i < effectOffsets[k + 1]; i++) {
+        const gene = effectGenes[i];
+        if (gene >= begin && gene < end) block[(gene - begin) * nPerturbations + k] = effectLogFoldChanges[i];
       }
     }
     await writer.writeRows('varm/true_lfc', begin, block);

@@ -27,7 +27,7 @@ export function writeDataFrame(file: Hdf5Skeleton, path: string, frame: DataFram
   writeStrings(file, `${path}/_index`, frame.index);
   for (const name of names) {
     requirePlainName(name, path);
-    writeColumn(file, `${path}/${name}`, frame.columns[name] as ColumnSpec, frame.index.length);
+    writeColumn(file, `${path}/${name}`, frame.columns[name], frame.index.length);
   }
 }
 
@@ -89,7 +89,7 @@ function writeValue(file: Hdf5Skeleton, path: string, value: UnsValue): void {
     }
     writeArray(file, path, value.values, value.shape);
   } else {
-    writeDict(file, path, value as UnsDict);
+    writeDict(file, path, value);
   }
 }
 

@@ -63,13 +63,13 @@ export function encodeChunkIndex(
       }
       const next = entries[(node + 1) * NODE_ENTRIES];
       writeKey(bytes, at, next?.firstChunk ?? chunks.length, chunks, chunkElements);
-      parents.push({ firstChunk: (own[0] as Entry).firstChunk, address: levelBase + begin });
+      parents.push({ firstChunk: own[0].firstChunk, address: levelBase + begin });
     }
     levels.push(bytes);
     levelBase += bytes.length;
     entries = parents;
   }
-  return { bytes: Buffer.concat(levels), rootAddress: (entries[0] as Entry).address };
+  return { bytes: Buffer.concat(levels), rootAddress: entries[0].address };
 }
 
 function writeKey(

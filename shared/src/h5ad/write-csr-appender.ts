@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import { deflate } from 'node:zlib';
-import { InvalidInputError, InvariantBrokenError } from '../errors/index.js';
+import { InvalidInputError, InvariantBrokenError, toShardexError, type ShardexError } from '../errors/index.js';
 import type { StoredChunk } from './write-chunk-index.js';
 import type { TemporaryFile } from './write-temporary-file.js';
 import type { CsrAppender, CsrSpec } from './write-types.js';
@@ -33,7 +33,7 @@ export class StreamingCsrAppender implements CsrAppender {
   private filled = 0;
   private readonly pending: Promise<void>[] = [];
   private lastWrite: Promise<void> = Promise.resolve();
-  private failure: unknown = null;
+  private failure: ShardexError | null = null;
 
   /** @param position - where the first chunk goes */
   constructor(
@@ -116,7 +116,7 @@ export class StreamingCsrAppender implements CsrAppender {
     });
     this.lastWrite = written;
     const settled = written.catch((error: unknown) => {
-      this.failure ??= error;
+      this.failure ??= toShardexError(error, `writing ${this.file.path}`);
     });
     this.pending.push(settled);
     this.values = new Float32Array(this.spec.chunkElements);

@@ -33,12 +33,12 @@ export class CsvWriter implements TableWriter {
     for (let row = 0; row < nRows; row++) {
       let line = '';
       for (let i = 0; i < values.length; i++) {
-        const column = values[i] as TableValues;
+        const column = values[i];
         if (i > 0) line += ',';
-        if (column instanceof Float32Array) line += shortestFloat32(column[row] as number);
-        else if (column instanceof Float64Array) line += shortestFloat64(column[row] as number);
+        if (column instanceof Float32Array) line += shortestFloat32(column[row]);
+        else if (column instanceof Float64Array) line += shortestFloat64(column[row]);
         else if (ArrayBuffer.isView(column)) line += String(column[row]);
-        else line += memoised(escaped, column[row] as string);
+        else line += memoised(escaped, column[row]);
       }
       this.text += `${line}\n`;
       if (this.text.length >= FLUSH_CHARACTERS) await this.flush();

@@ -1,4 +1,4 @@
-import { InvalidInputError, InvariantBrokenError, toShardexError } from '../errors/index.js';
+import { InvalidInputError, InvariantBrokenError, ShardexError, toShardexError } from '../errors/index.js';
 import { writeDataFrame, writeDict, writeEmptyDict, writeEncoding } from './write-anndata-elements.js';
 import { encodeChunkIndex, type StoredChunk } from './write-chunk-index.js';
 import { StreamingCsrAppender } from './write-csr-appender.js';
@@ -14,10 +14,20 @@ import {
   type HeaderPositions,
 } from './write-object-header.js';
 import { TemporaryFile } from './write-temporary-file.js';
-import type { CsrAppender, H5adSkeleton, H5adWriter, MatrixDtype, MatrixPath, MatrixRows } from './write-types.js';
+import type {
+  CsrAppender,
+  DataFrameSpec,
+  H5adSkeleton,
+  H5adWriter,
+  MatrixDtype,
+  MatrixPath,
+  MatrixRows,
+} from './write-types.js';
 
 /** Bulk data begins on a page, so that reads of whole rows need no extra page. */
 const ALIGNMENT = 4096;
+/** The empty groups and attributes of an AnnData file. */
+const MIN_FILE_BYTES = 1 << 16;
 const CSR_PARTS = { values: 'X/data', indices: 'X/indices', indptr: 'X/indptr' } as const;
 
 /** A dense matrix and its place in the file. */
@@ -64,6 +74,9 @@ export class H5adFileWriter implements H5adWriter {
     const dense = denseMatrices(skeleton);
     const file = await TemporaryFile.create(path);
     try {
+      // Ahead of all else: HDF5 may abort instead of returning an error when the disk fills up under it.
+      const denseBytes = [...dense.values()].reduce((sum, matrix) => sum + matrix.nRows * rowBytes(matrix), 0);
+      await file.requireRoom(estimateSkeletonBytes(skeleton) + denseBytes);
       const addresses = await writeSkeleton(file, skeleton, dense);
       if ((await readEndOfFile(file)) !== (await file.sizeBytes())) {
         throw new InvariantBrokenError(`writing ${path}: HDF5 did not finish the skeleton`, {
@@ -77,16 +90,16 @@ export class H5adFileWriter implements H5adWriter {
         await clearModificationTime(file, header);
       }
       let position = aligned(await file.sizeBytes());
-      const begin = position;
       for (const matrix of dense.values()) {
         matrix.address = position;
         position = aligned(position + matrix.nRows * rowBytes(matrix));
       }
-      await file.requireRoom(position - begin);
       return new H5adFileWriter(file, skeleton, headers, dense, position);
     } catch (error) {
+      // When HDF5 aborts it says nothing; the state of the disk does.
+      const noRoom = await file.requireRoom(MIN_FILE_BYTES).catch((reason: unknown) => reason);
       await file.discard();
-      throw toShardexError(error, `writing ${path}`);
+      throw error instanceof ShardexError ? error : toShardexError(noRoom ?? error, `writing ${path}`);
     }
   }
 
@@ -203,6 +216,18 @@ function denseMatrices(skeleton: H5adSkeleton): Map<string, Dense> {
   return matrices;
 }
 
+/** A little less than the tables will take: a guard against a disk that is too small, not a prediction. */
+function estimateSkeletonBytes({ obs, var: genes }: H5adSkeleton): number {
+  // A string has a reference of 16 bytes and an object of 16 and its padded text.
+  const texts = (values: readonly string[]): number => values.reduce((sum, text) => sum + 32 + text.length, 0);
+  const frame = ({ index, columns }: DataFrameSpec): number =>
+    Object.values(columns).reduce((sum, column) => {
+      if (column.kind === 'strings') return sum + texts(column.values);
+      return sum + (column.kind === 'numeric' ? column.values : column.codes).byteLength;
+    }, texts(index));
+  return MIN_FILE_BYTES + frame(obs) + frame(genes);
+}
+
 /** @returns the address of every dataset's header */
 async function writeSkeleton(
   file: TemporaryFile,
@@ -231,8 +256,7 @@ async function writeSkeleton(
       hdf5.contiguousPlaceholder(`/${CSR_PARTS.indptr}`, 'i64', 1);
     }
   } catch (error) {
-    hdf5.abandon();
-    throw error;
+    throw hdf5.abandon(error);
   }
   return hdf5.close();
 }

@@ -1,4 +1,4 @@
-import h5wasm from 'h5wasm/node';
+import { loadH5wasm } from './h5wasm-module.js';
 
 /** Description of a datatype and dataspace, as h5wasm's C++ side reads it. */
 export interface WriteMetadata {
@@ -36,7 +36,7 @@ export interface CompoundMember {
 /**
  * The calls of h5wasm's low-level module that writing uses. Its own type declarations import without file extensions,
  * which strict resolution turns into `any`; this states what we rely on. A status below zero is a failure, but zero is
- * no proof of success.
+ * no proof of success: see `takeDiagnostics`.
  *
  * @source h5wasm 0.10.3, src/hdf5_util.cc
  */
@@ -70,4 +70,4 @@ export interface Hdf5Module {
 }
 
 /** The module, once its WebAssembly is compiled. It is shared by everything in this thread. */
-export const loadHdf5Module = async (): Promise<Hdf5Module> => (await h5wasm.ready) as unknown as Hdf5Module;
+export const loadHdf5Module = async (): Promise<Hdf5Module> => (await loadH5wasm()) as unknown as Hdf5Module;

@@ -3,7 +3,9 @@ import {
   InvariantBrokenError,
   ResourceExhaustedError,
   UnsupportedDataError,
+  type ShardexError,
 } from '../errors/index.js';
+import { hasDiagnostics, takeDiagnostics } from './h5wasm-module.js';
 import { loadHdf5Module, type CompoundMember, type Hdf5Module, type WriteMetadata } from './write-hdf5-module.js';
 import type { MatrixDtype, NumericArray } from './write-types.js';
 
@@ -47,7 +49,8 @@ const elementTypeOf = (array: NumericArray): ElementType => {
  * The small objects of a new HDF5 file, written with h5wasm: groups, attributes, strings, short arrays, compounds, and
  * place-holders for bulk datasets whose bytes are appended later.
  *
- * h5wasm reports most failures of the HDF5 library as success, so every object is looked up after it was made.
+ * h5wasm reports most failures of the HDF5 library as success, so after every call we ask whether the library has
+ * complained and whether the object is there.
  * `libver=earliest` is asked for on purpose: superblock 0 and version 1 headers carry no checksums, so that lengths and
  * addresses can be patched in place, and every reader of the last 25 years understands them.
  */
@@ -66,11 +69,12 @@ export class Hdf5Skeleton {
    */
   static async create(path: string, displayPath: string): Promise<Hdf5Skeleton> {
     const module = await loadHdf5Module();
+    takeDiagnostics();
     const { H5F_ACC_TRUNC, H5F_LIBVER_EARLIEST, H5F_LIBVER_LATEST } = module;
     const fileId = module.open(path, H5F_ACC_TRUNC, false, H5F_LIBVER_EARLIEST, H5F_LIBVER_LATEST);
     // A refusal is an identifier below zero, seen through 64 bits as unsigned or signed.
     if (BigInt.asIntN(64, fileId) < 0n) {
-      throw new InvariantBrokenError(`writing ${displayPath}: HDF5 cannot create the file`);
+      throw failure(displayPath, 'the file');
     }
     return new Hdf5Skeleton(module, fileId, displayPath);
   }
@@ -142,13 +146,13 @@ export class Hdf5Skeleton {
    */
   compound(path: string, fields: Readonly<Record<string, readonly string[] | Float32Array | Float64Array>>): void {
     const names = Object.keys(fields);
-    const columns = names.map((name) => fields[name] as readonly string[] | Float32Array | Float64Array);
+    const columns = names.map((name) => fields[name]);
     const nRows = columns[0]?.length ?? 0;
     this.requireFieldsFit(path, names);
     let rowBytes = 0;
     const members = columns.map((column, i): CompoundMember => {
       const type = isNumeric(column) ? { vlen: false, ...elementTypeOf(column) } : VLEN_STRING;
-      const member = { name: names[i] as string, offset: rowBytes, littleEndian: true, shape: [], ...type };
+      const member = { name: names[i], offset: rowBytes, littleEndian: true, shape: [], ...type };
       rowBytes += type.size;
       return member;
     });
@@ -156,7 +160,7 @@ export class Hdf5Skeleton {
     const interned = new Map<string, number>();
     try {
       columns.forEach((column, i) => {
-        let at = (members[i] as CompoundMember).offset;
+        let at = members[i].offset;
         for (const value of column) {
           if (typeof value === 'string') rows.writeUInt32LE(this.intern(value, interned, path), at);
           else if (column instanceof Float32Array) rows.writeFloatLE(value, at);
@@ -194,9 +198,20 @@ export class Hdf5Skeleton {
     return addresses;
   }
 
-  /** Lets go of the file after a failure; what it holds no longer matters. */
-  abandon(): void {
-    this.module.close_file(this.fileId);
+  /**
+   * Lets go of the file after a failure; what it holds no longer matters.
+   *
+   * @returns the reason: a full disk can make the library abort without naming it
+   */
+  abandon(error: unknown): unknown {
+    const printed = takeDiagnostics();
+    try {
+      this.module.close_file(this.fileId);
+    } catch {
+      // Closing writes what is left, which fails for the same reason.
+    }
+    takeDiagnostics();
+    return saysDiskIsFull(printed) ? failure(this.displayPath, 'the file', printed) : error;
   }
 
   private stringAttributeOfShape(path: string, name: string, texts: readonly string[], shape: readonly number[]): void {
@@ -258,7 +273,7 @@ export class Hdf5Skeleton {
   }
 
   private check(status: number, path: string): void {
-    if (status < 0) throw this.failed(path);
+    if (status < 0 || hasDiagnostics()) throw failure(this.displayPath, path);
   }
 
   private requireType(path: string, type: number): void {
@@ -268,20 +283,32 @@ export class Hdf5Skeleton {
     } catch {
       // "name not defined": the object was not made.
     }
-    if (found !== type) throw this.failed(path);
+    if (found !== type) throw failure(this.displayPath, path);
   }
 
   private requireAttribute(path: string, name: string): void {
-    if (!this.module.get_attribute_names(this.fileId, path).includes(name)) throw this.failed(`${path}@${name}`);
+    if (this.module.get_attribute_names(this.fileId, path).includes(name)) return;
+    throw failure(this.displayPath, `${path}@${name}`);
   }
+}
 
-  private failed(path: string): InvariantBrokenError {
-    return new InvariantBrokenError(`writing ${this.displayPath}: HDF5 did not write ${path}`, {
-      hint: 'check the room left on the disk',
+/** Says why HDF5 did not write something, from what the library printed. */
+function failure(displayPath: string, path: string, cause = takeDiagnostics()): ShardexError {
+  if (saysDiskIsFull(cause)) {
+    return new ResourceExhaustedError(`writing ${displayPath}: the disk is full`, {
+      cause,
+      hint: 'free some space or choose another place',
       details: { path },
     });
   }
+  return new InvariantBrokenError(`writing ${displayPath}: HDF5 did not write ${path}`, {
+    cause,
+    hint: 'please report this as a bug',
+    details: { path },
+  });
 }
+
+const saysDiskIsFull = (text: string): boolean => /No space left|quota exceeded/i.test(text);
 
 const common = (shape: readonly number[]): Omit<WriteMetadata, 'type' | 'size' | 'signed'> => ({
   vlen: false,

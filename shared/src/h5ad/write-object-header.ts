@@ -65,7 +65,7 @@ export async function patchDimensions(
   const dimensions = Buffer.alloc(8 * shape.length);
   shape.forEach((size, i) => writeAddress(dimensions, 8 * i, size));
   await file.writeAt(dimensions, header.dataspace + 8);
-  if (((head[2] as number) & 1) === 0) return;
+  if ((head[2] & 1) === 0) return;
   const limitsAt = header.dataspace + 8 + dimensions.length;
   const limits = await file.readAt(limitsAt, dimensions.length);
   const unlimited = limits.every((byte) => byte === 0xff);

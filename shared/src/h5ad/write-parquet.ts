@@ -49,7 +49,7 @@ export class ParquetTableWriter implements TableWriter {
     const nRows = countBlockRows(this.columns, values);
     for (let from = 0; from < nRows;) {
       const count = Math.min(nRows - from, this.rowGroupRows - this.nBuffered);
-      values.forEach((column, i) => copyRows(column, from, count, this.buffered[i] as Buffered, this.nBuffered));
+      values.forEach((column, i) => copyRows(column, from, count, this.buffered[i], this.nBuffered));
       this.nBuffered += count;
       from += count;
       if (this.nBuffered === this.rowGroupRows) await this.writeRowGroup();
@@ -77,7 +77,7 @@ export class ParquetTableWriter implements TableWriter {
       await this.parquet.write({
         columnData: this.columns.map(({ name, type }, i) => ({
           name,
-          data: (this.buffered[i] as Buffered).slice(0, this.nBuffered),
+          data: this.buffered[i].slice(0, this.nBuffered),
           encoding: type === 'string' ? 'RLE_DICTIONARY' : 'PLAIN',
           statistics: type === 'string',
         })),
@@ -133,5 +133,5 @@ function copyRows(source: TableValues, from: number, count: number, target: Buff
     return;
   }
   const texts = target as string[];
-  for (let i = 0; i < count; i++) texts[at + i] = source[from + i] as string;
+  for (let i = 0; i < count; i++) texts[at + i] = source[from + i];
 }

@@ -28,7 +28,7 @@ export function countBlockRows(columns: readonly TableColumn[], values: readonly
   }
   const nRows = values[0]?.length ?? 0;
   columns.forEach(({ name, type }, i) => {
-    const column = values[i] as TableValues;
+    const column = values[i];
     if (!matches(type, column)) throw new InvariantBrokenError(`column ${name} was not given as ${type}`);
     if (column.length !== nRows) {
       throw new InvariantBrokenError(`column ${name} has ${column.length} rows where others have ${nRows}`);

@@ -38,7 +38,7 @@ const write = async (writer: TableWriter, rowsPerCall: number): Promise<void> =>
 };
 const readParquet = async (path: string): Promise<Record<string, unknown>[]> => {
   const bytes = await readFile(path);
-  const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
+  const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
   return parquetReadObjects({ file });
 };
 

@@ -36,7 +36,7 @@ export class CellSimulator {
   constructor(private readonly model: SimulationModel) {
     const { geneMean, batchEffects, effectLogFoldChanges, dispersion } = model;
     const nGenes = geneMean.length;
-    this.batchMean = batchEffects.map((effect, i) => (geneMean[i % nGenes] as number) * Math.exp(effect));
+    this.batchMean = batchEffects.map((effect, i) => geneMean[i % nGenes] * Math.exp(effect));
     this.foldChange = Float64Array.from(effectLogFoldChanges, Math.exp);
     this.shape = dispersion.map((alpha) => 1 / alpha);
     this.mean = new Float64Array(nGenes);
@@ -72,13 +72,13 @@ export class CellSimulator {
     const { cellBatch, cellPerturbation, sizeFactor, effectOffsets, effectGenes } = this.model;
     const { mean, batchMean, foldChange } = this;
     const nGenes = mean.length;
-    const offset = (cellBatch[cell] as number) * nGenes;
-    const factor = sizeFactor[cell] as number;
+    const offset = cellBatch[cell] * nGenes;
+    const factor = sizeFactor[cell];
     for (let gene = 0; gene < nGenes; gene++) mean[gene] = batchMean[offset + gene] * factor;
-    const k = (cellPerturbation[cell] as number) - 1;
+    const k = cellPerturbation[cell] - 1;
     if (k < 0) return;
-    for (let i = effectOffsets[k] as number; i < (effectOffsets[k + 1] as number); i++) {
-      mean[effectGenes[i] as number] *= foldChange[i] as number;
+    for (let i = effectOffsets[k]; i < effectOffsets[k + 1]; i++) {
+      mean[effectGenes[i]] *= foldChange[i];
     }
   }
 
@@ -89,12 +89,12 @@ export class CellSimulator {
     const random = cellRandom(parameters.seed, cell);
     let at = begin;
     for (let gene = 0; gene < mean.length; gene++) {
-      const m = mean[gene] as number;
+      const m = mean[gene];
       const u = (random.next() >>> 0) * TWO_TO_MINUS_32;
       if (u >= m) continue;
       const v = u + ((random.next() >>> 0) + 0.5) * TWO_TO_MINUS_32 * TWO_TO_MINUS_32;
-      const r = shape[gene] as number;
-      const odds = 1 + (dispersion[gene] as number) * m;
+      const r = shape[gene];
+      const odds = 1 + dispersion[gene] * m;
       const zero = Math.exp(-r * Math.log(odds));
       const left = 1 - zero - v;
       if (left <= 0) continue;
@@ -122,7 +122,7 @@ function invertPositive(left: number, zero: number, r: number, m: number, odds: 
     if (probability < NEGLIGIBLE && y > m) break;
     left -= probability;
     y++;
-    probability *= q + slope * (y < RECIPROCALS.length ? (RECIPROCALS[y] as number) : 1 / y);
+    probability *= q + slope * (y < RECIPROCALS.length ? RECIPROCALS[y] : 1 / y);
   }
   return y;
 }

@@ -96,7 +96,7 @@ function drawGeneMeans({ nGenes, depth, seed }: SimulationParameters): {
   const dispersion = new Float64Array(nGenes);
   const { floor, slope, offset, spread, least, most } = DISPERSION;
   for (let gene = 0; gene < nGenes; gene++) {
-    const mean = ((geneMean[gene] as number) * depth) / total;
+    const mean = (geneMean[gene] * depth) / total;
     geneMean[gene] = mean;
     const trend = floor + slope / Math.sqrt(mean + offset);
     dispersion[gene] = Math.min(Math.max(trend * Math.exp(spread * random.normal()), least), most);
@@ -110,10 +110,10 @@ function drawTargets(
   { geneMean }: { geneMean: Float64Array },
 ): { genes: Int32Array; names: string[] } {
   const all = Int32Array.from({ length: nGenes }, (_, gene) => gene);
-  const expressed = all.filter((gene) => (geneMean[gene] as number) > MIN_TARGET_MEAN);
+  const expressed = all.filter((gene) => geneMean[gene] > MIN_TARGET_MEAN);
   const usable = expressed.length > 0 ? expressed : all;
   new Sfc32(seed, STREAM.effects, 0).sampleToFront(usable, usable.length);
-  const genes = Int32Array.from({ length: nPerturbations }, (_, k) => usable[k % usable.length] as number);
+  const genes = Int32Array.from({ length: nPerturbations }, (_, k) => usable[k % usable.length]);
   const names = Array.from(genes, (gene, k) => {
     const round = Math.floor(k / usable.length);
     return round === 0 ? geneName(gene) : `${geneName(gene)}-${round + 1}`;
@@ -134,8 +134,8 @@ function drawEffects(
     const count = Math.min(drawEffectCount(random), Math.floor(nGenes / 4));
     random.sampleToFront(pool, count);
     const effects = new Map<number, number>();
-    for (let i = 0; i < count; i++) effects.set(pool[i] as number, EFFECT_SPREAD * random.normal());
-    effects.set(targets[k] as number, KNOCK_DOWN);
+    for (let i = 0; i < count; i++) effects.set(pool[i], EFFECT_SPREAD * random.normal());
+    effects.set(targets[k], KNOCK_DOWN);
     for (const [gene, effect] of [...effects].sort(([left], [right]) => left - right)) {
       genes.push(gene);
       logFoldChanges.push(effect);
@@ -199,7 +199,7 @@ function firstAbove(cumulative: Float64Array, value: number): number {
   let high = cumulative.length - 1;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((cumulative[middle] as number) > value) high = middle;
+    if (cumulative[middle] > value) high = middle;
     else low = middle + 1;
   }
   return low;

@@ -60,8 +60,8 @@ export class Sfc32 {
   sampleToFront(values: Int32Array, count: number): void {
     for (let i = 0; i < count; i++) {
       const j = i + this.below(values.length - i);
-      const moved = values[i] as number;
-      values[i] = values[j] as number;
+      const moved = values[i];
+      values[i] = values[j];
       values[j] = moved;
     }
   }
