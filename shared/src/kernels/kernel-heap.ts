@@ -171,16 +171,20 @@ export class KernelHeap {
     if (missing <= 0) return;
     const room = Math.floor(this.maximumBytes / PAGE_BYTES) - this.memory.buffer.byteLength / PAGE_BYTES;
     const needed = Math.ceil(missing / PAGE_BYTES);
+    if (needed > room) throw this.full(end);
     try {
-      if (needed > room) throw new RangeError('beyond the maximum');
       this.memory.grow(Math.min(room, Math.max(needed, GROWTH_PAGES)));
     } catch (error) {
-      throw new ResourceExhaustedError('the kernel heap is full', {
-        cause: error,
-        hint: 'give the worker more memory or make the shards smaller',
-        details: { requestedBytes: end, maximumBytes: this.maximumBytes },
-      });
+      throw this.full(end, error);
     }
+  }
+
+  private full(end: number, cause?: unknown): ResourceExhaustedError {
+    return new ResourceExhaustedError('the kernel heap is full', {
+      cause,
+      hint: 'give the worker more memory or make the shards smaller',
+      details: { requestedBytes: end, maximumBytes: this.maximumBytes },
+    });
   }
 }
 

@@ -75,7 +75,10 @@ export class CountHistogram {
 
   private addLarge(gene: number, count: number, cells: number): void {
     let ofGene = this.overflow.get(gene);
-    if (ofGene === undefined) this.overflow.set(gene, (ofGene = new Map()));
+    if (ofGene === undefined) {
+      ofGene = new Map<number, number>();
+      this.overflow.set(gene, ofGene);
+    }
     ofGene.set(count, (ofGene.get(count) ?? 0) + cells);
   }
 }
