@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { connectCoordinator, processContext, runCli, type CliServices } from './cli/index.js';
+import { connectCoordinator, processContext, requireSuccess, runCli, type CliServices } from './cli/index.js';
 
 /** What the command line asks of the rest of this package. Loaded when asked for, so that `--help` answers at once. */
 const services: CliServices = {
@@ -9,7 +9,8 @@ const services: CliServices = {
   },
   async runEmbedded(parameters, run, onUpdate, signal) {
     const { runEmbedded } = await import('./embedded-cluster.js');
-    await runEmbedded(parameters, run, onUpdate, signal);
+    const { job } = await runEmbedded(parameters, run, onUpdate, signal);
+    requireSuccess(job);
   },
   async serve(settings, signal) {
     const { serveCoordinator } = await import('./serve-coordinator.js');

@@ -20,7 +20,7 @@ Examples:
   $ shardex simulate screen.h5ad --cells 20000 --genes 2000 --perturbations 50
   $ shardex inspect screen.h5ad
   $ shardex de screen.h5ad --out results
-  $ shardex results results --test nb-glm --perturbation P1 --top 10
+  $ shardex results results --test nb-glm --top 10
 
 Exit codes: 0 success, 1 failed job, 2 wrong use or bad input, 130 interrupted.
 Progress and errors go to stderr, what was asked for to stdout. SHARDEX_DEBUG=1 adds stack traces.`;
@@ -43,10 +43,7 @@ export function createProgram(context: CliContext): Command {
       writeErr: () => undefined,
       outputError: () => undefined,
     })
-    .addHelpText('after', EXAMPLES)
-    .action(() => {
-      throw new InvalidInputError('no command was given', { hint: 'run shardex --help to see what there is' });
-    });
+    .addHelpText('after', EXAMPLES);
   program.commandsGroup('Analysis:');
   addSimulateCommand(program, context);
   addInspectCommand(program, context);
@@ -73,9 +70,12 @@ export function createProgram(context: CliContext): Command {
  */
 export async function runCli(argv: readonly string[], context: CliContext): Promise<number> {
   try {
+    if (argv.length === 0) {
+      throw new InvalidInputError('no command was given', { hint: 'run shardex --help to see what there is' });
+    }
     await createProgram(context).parseAsync(argv, { from: 'user' });
     return 0;
   } catch (error) {
-    return reportError(error, context);
+    return reportError(error, context, argv);
   }
 }

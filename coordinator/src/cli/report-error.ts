@@ -5,12 +5,15 @@ import type { CliContext } from './cli-context.js';
 /**
  * What commander says about wrong use, as one of our sentences: "error: unknown option '--tets'\n(Did you mean --tests?)"
  * becomes "unknown option '--tets': did you mean --tests?".
+ *
+ * @param argv - the command line, whose first word says which help to point to
  */
-export function fromCommanderError(error: CommanderError): InvalidInputError {
+export function fromCommanderError(error: CommanderError, argv: readonly string[]): InvalidInputError {
+  const command = error.code === 'commander.unknownCommand' || argv[0]?.startsWith('-') !== false ? '' : ` ${argv[0]}`;
   const [first, suggestion] = error.message.replace(/^error: /, '').split('\n');
   const near = /^\(Did you mean (.+)\?\)$/.exec(suggestion ?? '');
   return new InvalidInputError(first.replace(/\.$/, ''), {
-    hint: near === null ? 'add --help to see what is possible' : `did you mean ${near[1]}?`,
+    hint: near === null ? `see shardex${command} --help` : `did you mean ${near[1]}?`,
     cause: error,
   });
 }
@@ -20,12 +23,12 @@ const isHelp = (error: unknown): boolean => error instanceof CommanderError && e
 
 /**
  * Says what went wrong, once and in one sentence, and tells the exit code: 1 failed job, 2 wrong use or bad input,
- * 130 interrupted. With `SHARDEX_DEBUG=1` the stack and its causes follow.
+ * 130 interrupted; help is no failure. With `SHARDEX_DEBUG=1` the stack and its causes follow.
  */
-export function reportError(error: unknown, context: CliContext): number {
+export function reportError(error: unknown, context: CliContext, argv: readonly string[]): number {
   if (isHelp(error)) return 0;
   const known: ShardexError =
-    error instanceof CommanderError ? fromCommanderError(error) : toShardexError(error, 'shardex');
+    error instanceof CommanderError ? fromCommanderError(error, argv) : toShardexError(error, 'shardex');
   // A sentence is one line, whatever a library put into its message.
   const sentence = known.sentence.replace(/\s*\n\s*/g, ' ').trim();
   context.stderr.write(`shardex: ${sentence}\n`);

@@ -98,8 +98,8 @@ describe('finding the design', () => {
 
   it('says aloud what it detected, with counts', () => {
     expect(detectDesign(SCREENS[0].columns, nothing).detected).toEqual([
-      'perturbation column "perturbation" (2 perturbations)',
-      'control label "NT" (9 cells)',
+      'detected perturbation column "perturbation" (2 perturbations)',
+      'detected control label "NT" (9 cells)',
     ]);
   });
 

@@ -38,9 +38,7 @@ export function countLabels(codes: ArrayLike<number>, labels: readonly string[])
   for (let cell = 0; cell < codes.length; cell++) {
     if (codes[cell] >= 0) cells.set(codes[cell], (cells.get(codes[cell]) ?? 0) + 1);
   }
-  return [...cells]
-    .map(([code, count]) => ({ label: labels[code], cells: count }))
-    .filter(({ label }) => label !== '');
+  return [...cells].map(([code, count]) => ({ label: labels[code], cells: count })).filter(({ label }) => label !== '');
 }
 
 const labelsOf = (column: DesignColumn): string[] => column.labels.map(({ label }) => label);
@@ -176,7 +174,8 @@ export function detectDesign(columns: readonly DesignColumn[], request: DesignRe
   }
   const controlCells = column.labels.find(({ label }) => label === controlLabel)?.cells ?? 0;
   const detected: string[] = [];
-  if (!isColumnGiven) detected.push(`perturbation column "${column.name}" (${perturbationCount} perturbations)`);
-  if (request.controlLabel === null) detected.push(`control label "${controlLabel}" (${controlCells} cells)`);
+  if (!isColumnGiven)
+    detected.push(`detected perturbation column "${column.name}" (${perturbationCount} perturbations)`);
+  if (request.controlLabel === null) detected.push(`detected control label "${controlLabel}" (${controlCells} cells)`);
   return { perturbationColumn: column.name, controlLabel, controlCells, perturbationCount, detected };
 }

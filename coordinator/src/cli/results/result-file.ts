@@ -64,6 +64,12 @@ export class ResultFile {
     return [...known.filter((name) => present.includes(name)), ...present.filter((name) => !known.includes(name))];
   }
 
+  /** Whether a layer is stored with 24 bits of precision. */
+  isFloat32(layer: string): boolean {
+    const path = layer === 'X' ? 'X' : `layers/${layer}`;
+    return this.metadata.matrices.some((matrix) => matrix.path === path && matrix.dtype === 'float32');
+  }
+
   /** A numeric column of obs, one entry per perturbation; NaN where the file has none. */
   counts(name: 'n_cells' | 'n_genes_tested'): Float64Array {
     const column: ObsColumn | undefined = this.metadata.columns.find((each) => each.name === name);

@@ -33,10 +33,23 @@ export function* rowRuns(rowBegin: number, rowEnd: number, nGenes: number): Gene
   for (let begin = rowBegin; begin < rowEnd; begin += step) yield [begin, Math.min(rowEnd, begin + step)];
 }
 
+/** The shortest decimal that is the same float32: what a float32 layer holds, without the noise of its 53-bit form. */
+function shortestFloat32(value: number): number {
+  for (let digits = 6; digits < 9; digits++) {
+    const candidate = Number(value.toPrecision(digits));
+    if (Math.fround(candidate) === value) return candidate;
+  }
+  return value;
+}
+
+function tidyValue(file: ResultFile, layer: string, value: number): number | string {
+  if (layer === 'status') return statusName(value);
+  return file.isFloat32(layer) && Number.isFinite(value) ? shortestFloat32(value) : value;
+}
+
 function tidyRow(file: ResultFile, rows: ResultRows, row: number, gene: number, at: number): TidyRow {
   const values = new Map<string, number | string>();
-  for (const [layer, array] of rows)
-    values.set(tidyName(layer), layer === 'status' ? statusName(array[at]) : array[at]);
+  for (const [layer, array] of rows) values.set(tidyName(layer), tidyValue(file, layer, array[at]));
   return { test: file.test, perturbation: file.perturbations[row], gene: file.genes[gene], values };
 }
 
