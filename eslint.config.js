@@ -54,7 +54,7 @@ export default defineConfig(
         {
           patterns: [
             {
-              group: ['@shardex/*/src/**', '@shardex/*/dist/**', '**/{proto,shared,coordinator,worker}/{src,dist}/**'],
+              regex: '^@shardex/[^/]+/(src|dist)(/|$)|/(proto|shared|coordinator|worker)/(src|dist)/',
               message: 'Import a public entry of the package, such as @shardex/shared/errors.',
             },
           ],
