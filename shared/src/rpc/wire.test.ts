@@ -1,0 +1,127 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  DifferentialExpressionSpecSchema,
+  LeaseSchema,
+  TaskReportSchema,
+  create,
+  decodeMessage,
+  encodeMessage,
+} from '@shardex/proto';
+import { DEFAULT_DE_PARAMETERS, OUTPUT_FORMATS, TEST_NAMES, type DeParameters } from '../config/index.js';
+import type { TaskSpec } from '../artifacts/index.js';
+import { parametersFromWire, parametersToWire } from './wire-parameters.js';
+import { leaseFromWire, leaseToWire, reportFromWire, reportToWire } from './wire-task.js';
+
+const text = fc.string({ minLength: 1, unit: 'grapheme' });
+const orNull = <T>(of: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(of, { nil: null });
+const uint32 = fc.nat(2 ** 31 - 1);
+const count = fc.nat(Number.MAX_SAFE_INTEGER);
+
+const parameters: fc.Arbitrary<DeParameters> = fc.record({
+  input: text,
+  output: text,
+  perturbationColumn: orNull(text),
+  controlLabel: orNull(text),
+  tests: fc.subarray([...TEST_NAMES], { minLength: 1 }),
+  perturbations: orNull(fc.array(text, { minLength: 1 })),
+  layer: orNull(text),
+  inputScale: fc.constantFrom('counts', 'log1p', null),
+  minGenes: uint32,
+  minCellsPerPerturbation: uint32,
+  minCellsPerGene: uint32,
+  sizeFactors: fc.oneof(
+    fc.constant('total' as const),
+    text.map((name) => `obs:${name}` as const),
+  ),
+  dispersion: orNull(fc.double({ min: 1e-9, max: 1e9, noNaN: true })),
+  nbTest: fc.constantFrom('lrt', 'wald'),
+  tieCorrect: fc.boolean(),
+  continuity: fc.boolean(),
+  alpha: fc.double({ min: 1e-9, max: 0.999, noNaN: true }),
+  formats: fc.subarray([...OUTPUT_FORMATS], { minLength: 1 }),
+  scanpy: fc.boolean(),
+  layers: fc.constantFrom('default', 'crispyx'),
+  scratch: orNull(text),
+});
+
+const spec: fc.Arbitrary<TaskSpec> = fc.oneof(
+  fc.record({ kind: fc.constant('scan' as const), rowBegin: count, rowEnd: count }),
+  fc.record({ kind: fc.constant('control' as const), geneBegin: uint32, geneEnd: uint32 }),
+  fc.record({ kind: fc.constant('dispersion' as const), groupBegin: uint32, groupEnd: uint32 }),
+  fc.record({ kind: fc.constant('fit' as const), groupBegin: uint32, groupEnd: uint32 }),
+);
+
+describe('what travels', () => {
+  it('parameters come back from their bytes unchanged', () => {
+    fc.assert(
+      fc.property(parameters, (sent) => {
+        const bytes = encodeMessage(DifferentialExpressionSpecSchema, parametersToWire(sent));
+        expect(parametersFromWire(decodeMessage(DifferentialExpressionSpecSchema, bytes))).toEqual(sent);
+      }),
+      { seed: 11, numRuns: 300 },
+    );
+  });
+
+  it('leases come back from their bytes unchanged, rows beyond 32 bits included', () => {
+    const task = fc.record({
+      jobId: text,
+      stage: text,
+      taskId: text,
+      attempt: uint32,
+      scratchUri: text,
+      output: text,
+      memoryBytes: count,
+      spec,
+    });
+    fc.assert(
+      fc.property(task, (sent) => {
+        expect(leaseFromWire(decodeMessage(LeaseSchema, encodeMessage(LeaseSchema, leaseToWire(sent))))).toEqual(sent);
+      }),
+      { seed: 12, numRuns: 300 },
+    );
+  });
+
+  it('reports come back from their bytes unchanged', () => {
+    const report = fc.record({
+      output: text,
+      bytesRead: count,
+      bytesWritten: count,
+      nonzeros: count,
+      fits: count,
+      warnings: fc.array(text),
+      wallMs: fc.double({ min: 0, max: 1e9, noNaN: true }),
+      peakResidentBytes: count,
+    });
+    fc.assert(
+      fc.property(report, (sent) => {
+        const bytes = encodeMessage(TaskReportSchema, reportToWire(sent));
+        expect(reportFromWire(decodeMessage(TaskReportSchema, bytes))).toEqual(sent);
+      }),
+      { seed: 13, numRuns: 300 },
+    );
+  });
+
+  it('fields that a client leaves out have their defaults', () => {
+    const least = create(DifferentialExpressionSpecSchema, { input: 'in.h5ad', output: 'out' });
+    expect(parametersFromWire(least)).toEqual({ ...DEFAULT_DE_PARAMETERS, input: 'in.h5ad', output: 'out' });
+  });
+
+  it.each([
+    [{ input: '' }, 'names no input'],
+    [{ output: '' }, 'names no output'],
+    [{ sizeFactors: 'ratio' }, 'size factors cannot be "ratio"'],
+    [{ alpha: 1.5 }, 'alpha is 1.5'],
+    [{ dispersion: -1 }, 'dispersion is -1'],
+    [{ dispersion: Number.NaN }, 'dispersion is NaN'],
+    [{ tests: [99] }, 'test has the unknown value 99'],
+    [{ inputScale: 99 }, 'input_scale has the unknown value 99'],
+  ])('%j is refused with a sentence that names it', (wrong, sentence) => {
+    const bad = create(DifferentialExpressionSpecSchema, { input: 'in.h5ad', output: 'out', ...wrong });
+    expect(() => parametersFromWire(bad)).toThrow(sentence);
+  });
+
+  it('a lease without work that we know is refused', () => {
+    expect(() => leaseFromWire(create(LeaseSchema, { taskId: 't' }))).toThrow('task t carries no work');
+  });
+});
