@@ -3,9 +3,11 @@ import { fileURLToPath } from 'node:url';
 import type { DeParameters } from '@shardex/shared/config';
 import type { Job } from '@shardex/proto';
 import { ResourceExhaustedError } from '@shardex/shared/errors';
+import { workerId as toWorkerId } from '@shardex/shared/ids';
 import { DePlanner } from './adapters/index.js';
 import { connectCoordinator, type EmbeddedRun, type JobUpdate } from './cli/index.js';
-import { startCoordinator } from './coordinator-server.js';
+import { startCoordinator, type RunningCoordinator } from './coordinator-server.js';
+import type { ClusterShape } from './domain/index.js';
 import { streamResults } from './stream-results.js';
 
 /** Long enough for a worker to hand back what it holds, short enough not to be waited for. */
@@ -13,6 +15,17 @@ const DRAIN_GRACE_MS = 2000;
 
 /** A worker process that keeps dying is a fault of the machine or of ours: after so many replacements the job fails. */
 const MAX_REPLACEMENTS_PER_WORKER = 3;
+
+/** Workers here share a machine with their coordinator: silence this long means that the process hangs. */
+const LEASE_MS = 15_000;
+
+/** How a cluster may be tuned and watched; none of it changes a byte of the results. */
+export interface EmbeddedTuning {
+  /** Nonzeros a task should have; absent: by the number of workers. */
+  readonly taskNonzeros?: number;
+  /** Called with the process id of every worker that is started. */
+  readonly onWorker?: (pid: number) => void;
+}
 
 /** The launcher, which starts workers as well as everything else. */
 const LAUNCHER = fileURLToPath(new URL('../bin/shardex.mjs', import.meta.url));
@@ -31,11 +44,18 @@ export async function runEmbedded(
   run: EmbeddedRun,
   onUpdate: (update: JobUpdate) => void,
   signal: AbortSignal,
+  tuning: EmbeddedTuning = {},
 ): Promise<{ readonly job: Job }> {
-  const shape = { slots: run.workers, memoryBytes: run.memoryBytes };
-  const coordinator = await startCoordinator({ planner: new DePlanner(() => shape, streamResults) });
+  const { taskNonzeros } = tuning;
+  const shape: ClusterShape = {
+    slots: run.workers,
+    memoryBytes: run.memoryBytes,
+    ...(taskNonzeros === undefined ? {} : { taskNonzeros }),
+  };
+  const planner = new DePlanner(() => shape, streamResults);
+  const coordinator = await startCoordinator({ planner, leaseMs: LEASE_MS });
   const client = connectCoordinator(coordinator.address);
-  const workers = new WorkerProcesses(coordinator.address, run);
+  const workers = new WorkerProcesses(coordinator, run, tuning);
   try {
     // Planning first: what is wrong with the input is said before any process is started.
     const submitted = await client.submit(parameters, run.existingOutput);
@@ -65,8 +85,9 @@ class WorkerProcesses {
   private replacements = 0;
 
   constructor(
-    private readonly address: string,
+    private readonly coordinator: RunningCoordinator,
     private readonly run: EmbeddedRun,
+    private readonly tuning: EmbeddedTuning,
   ) {}
 
   /** @param giveUp - called when workers keep dying */
@@ -84,14 +105,19 @@ class WorkerProcesses {
     const options = ['--threads', '1', '--memory', `${Math.floor(memoryBytes)}`, '--log-level', 'error'];
     const child = spawn(
       process.execPath,
-      [LAUNCHER, 'worker', '--coordinator', this.address, ...options, '--exit-with-parent'],
+      [LAUNCHER, 'worker', '--coordinator', this.coordinator.address, ...options, '--exit-with-parent'],
       // Its own process group would survive Ctrl-C; in ours, the terminal's signal must not end it before the job is cancelled.
       { stdio: ['pipe', 'ignore', 'inherit'], detached: true },
     );
     this.running.add(child);
+    if (child.pid !== undefined) this.tuning.onWorker?.(child.pid);
     child.once('exit', () => {
       this.running.delete(child);
       if (this.stopping) return;
+      // The operating system knows at once what a lease would tell only when it runs out.
+      for (const { workerId, pid } of this.coordinator.engine.workers()) {
+        if (pid === child.pid) this.coordinator.engine.drain(toWorkerId(workerId), 'its process ended');
+      }
       if (this.replacements < MAX_REPLACEMENTS_PER_WORKER * this.run.workers) {
         this.replacements++;
         this.spawnOne(giveUp);

@@ -35,6 +35,7 @@ export interface JobView {
 export interface WorkerView {
   readonly workerId: string;
   readonly host: string;
+  readonly pid: number;
   /** Tasks it runs at the same time. */
   readonly threads: number;
   readonly tasksHeld: number;
@@ -86,6 +87,7 @@ export function viewWorkers(state: MachineState): WorkerView[] {
   return [...state.workers.values()].map((worker) => ({
     workerId: worker.workerId,
     host: worker.capabilities.host,
+    pid: worker.capabilities.pid,
     threads: worker.capabilities.threads,
     tasksHeld: worker.held.size,
     residentBytes: worker.residentBytes,

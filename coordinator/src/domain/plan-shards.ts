@@ -6,6 +6,8 @@ export interface ClusterShape {
   readonly slots: number;
   /** Memory one task may plan with, in bytes. */
   readonly memoryBytes: number;
+  /** Nonzeros a task should have, where memory allows; absent: by the number of slots, within sensible bounds. */
+  readonly taskNonzeros?: number;
 }
 
 /** Enough tasks a slot that the last ones to finish leave little idle, few enough that their fixed cost does not show. */
@@ -23,14 +25,17 @@ const FIT_BYTES_PER_RESULT = 300;
 /** Share of a task's memory its data may take; the rest is for the runtime, the heap's fixed buffers and the frozen control. */
 const DATA_SHARE = 0.35;
 
+/** Nonzeros a task should have when the work of a stage is `total`. */
+const taskTarget = (total: number, { slots, taskNonzeros }: ClusterShape): number =>
+  taskNonzeros ?? clamp(total / (slots * TASKS_PER_SLOT), MIN_TASK_NONZEROS, MAX_TASK_NONZEROS);
+
 const clamp = (value: number, low: number, high: number): number => Math.max(low, Math.min(high, value));
 
 /** Rows of the file in runs of about equal numbers of nonzeros (an even density is assumed). */
 export function planScan(nRows: number, nonzeros: number, cluster: ClusterShape): TaskSpec[] {
   if (nRows === 0) return [];
   const affordable = (cluster.memoryBytes * DATA_SHARE) / SCAN_BYTES_PER_NONZERO;
-  const wanted = clamp(nonzeros / (cluster.slots * TASKS_PER_SLOT), MIN_TASK_NONZEROS, MAX_TASK_NONZEROS);
-  const target = Math.max(1, Math.min(wanted, affordable));
+  const target = Math.max(1, Math.min(taskTarget(nonzeros, cluster), affordable));
   const tasks = clamp(Math.ceil(nonzeros / target), 1, nRows);
   const rowsPerTask = Math.ceil(nRows / tasks);
   const specs: TaskSpec[] = [];
@@ -42,13 +47,12 @@ export function planScan(nRows: number, nonzeros: number, cluster: ClusterShape)
 
 /**
  * Runs of genes. Every task decodes all control cells and keeps its genes, so there are as few as memory and slots allow.
- *
- * @param geneCells - upper bound of each gene's control nonzeros
  */
 export function planControl(nGenes: number, controlNonzeros: number, cluster: ClusterShape): TaskSpec[] {
   const bytes = controlNonzeros * 16;
   const forMemory = Math.ceil(bytes / (cluster.memoryBytes * DATA_SHARE));
-  const tasks = clamp(Math.max(forMemory, cluster.slots), 1, Math.max(1, nGenes));
+  const forSize = cluster.taskNonzeros === undefined ? 1 : Math.ceil(controlNonzeros / cluster.taskNonzeros);
+  const tasks = clamp(Math.max(forMemory, forSize, cluster.slots), 1, Math.max(1, nGenes));
   const genesPerTask = Math.ceil(nGenes / tasks);
   const specs: TaskSpec[] = [];
   for (let geneBegin = 0; geneBegin < nGenes; geneBegin += genesPerTask) {
@@ -75,7 +79,7 @@ export function planGroups(
   const workOf = (group: number): number => groupNonzeros[group] + nGenes;
   let total = 0;
   for (let group = firstGroup; group < nGroups; group++) total += workOf(group);
-  const wanted = clamp(total / (cluster.slots * TASKS_PER_SLOT), MIN_TASK_NONZEROS, MAX_TASK_NONZEROS);
+  const wanted = taskTarget(total, cluster);
   const dataBytes = cluster.memoryBytes * DATA_SHARE;
   const specs: TaskSpec[] = [];
   let groupBegin = firstGroup;
