@@ -4,7 +4,7 @@ import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 const SOURCES = ['{proto,shared,coordinator,worker}/src/**/*.ts'];
-const TESTS = ['**/*.test.ts', 'test/**/*.ts'];
+const TESTS = ['**/*.test.ts', '**/{testing,fixtures}/**/*.ts', 'test/**/*.ts'];
 const SCRIPTS = ['**/*.{js,mjs}'];
 
 const program = fileURLToPath(new URL('./test/tsconfig.json', import.meta.url));
