@@ -58,3 +58,6 @@ export function isRefusal(error: ShardexError): boolean {
       return true;
   }
 }
+
+/** Refusals of a registration that no later try can turn: another version of the protocol, or values it will not take. */
+export const isFinalRefusal = ({ tag }: ShardexError): boolean => tag === 'UnsupportedData' || tag === 'InvalidInput';

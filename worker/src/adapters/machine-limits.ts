@@ -41,14 +41,18 @@ export function usableCores(machine: Machine): Limit {
   for (const folder of controlGroupFolders(machine, 'cpu')) {
     const [quota, period] = folder.isVersion2
       ? words(machine.readText(`${folder.path}/cpu.max`))
-      : [...words(machine.readText(`${folder.path}/cpu.cfs_quota_us`)), ...words(machine.readText(`${folder.path}/cpu.cfs_period_us`))];
+      : [
+          ...words(machine.readText(`${folder.path}/cpu.cfs_quota_us`)),
+          ...words(machine.readText(`${folder.path}/cpu.cfs_period_us`)),
+        ];
     const cores = Number(quota) / Number(period);
     if (cores > 0) limits.push({ value: Math.max(1, Math.floor(cores)), source: 'cgroup' });
   }
   const { environment } = machine;
   const perTask = positive(environment['SLURM_CPUS_PER_TASK']);
   const onNode = positive(environment['SLURM_CPUS_ON_NODE']);
-  const slurmCores = perTask ?? (onNode === null ? null : Math.max(1, Math.floor(onNode / slurmTasksHere(environment))));
+  const slurmCores =
+    perTask ?? (onNode === null ? null : Math.max(1, Math.floor(onNode / slurmTasksHere(environment))));
   if (slurmCores !== null) limits.push({ value: slurmCores, source: 'slurm' });
   return least(limits);
 }

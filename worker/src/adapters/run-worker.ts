@@ -1,18 +1,15 @@
-import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
-import { formatMemorySize } from '@shardex/shared/config';
 import { WorkerLostError } from '@shardex/shared/errors';
 import type { Logger } from '@shardex/shared/telemetry';
 import type { WorkerExit, WorkerPhase } from '../domain/index.js';
 import { ComputePool, residentBytes } from '../pool/index.js';
 import { DEFAULT_BACKOFF } from './backoff.js';
-import type { WorkerCapabilities } from './coordinator-port.js';
 import { GrpcCoordinator } from './grpc-coordinator.js';
 import { serveHealth } from './health-server.js';
-import { TASK_MEMORY_SHARE, thisMachine, usableCores, usableMemory, type Machine } from './machine-limits.js';
+import { thisMachine } from './machine-limits.js';
 import { watchParent } from './parent-watch.js';
 import { onStopSignals } from './stop-signals.js';
 import { WorkerAgent } from './worker-agent.js';
+import { capabilitiesOf } from './worker-capabilities.js';
 import type { WorkerSettings } from './worker-settings.js';
 
 /** What a test may put in the place of the real thing. */
@@ -72,7 +69,7 @@ export async function runWorker(settings: WorkerSettings, log: Logger, parts: Wo
         return { phase: agent.phase, leases: agent.leases, residentBytes: residentBytes() };
       });
       log.info('serving /healthz and /readyz', { port: health.port });
-      releases.push(health.close);
+      releases.push(() => health.close());
     }
     agent.start();
     return await agent.finished;
@@ -80,34 +77,4 @@ export async function runWorker(settings: WorkerSettings, log: Logger, parts: Wo
     for (const release of releases) release();
     await runner.close();
   }
-}
-
-function capabilitiesOf(settings: WorkerSettings, machine: Machine, log: Logger): WorkerCapabilities {
-  const cores = usableCores(machine);
-  const memory = usableMemory(machine);
-  const threads = settings.threads ?? cores.value;
-  const memoryBytes = settings.memory ?? Math.floor(memory.value * TASK_MEMORY_SHARE);
-  log.info('starting compute threads', {
-    threads,
-    memoryBytes,
-    cores,
-    memory,
-    perThread: formatMemorySize(memoryBytes / threads),
-  });
-  if (memoryBytes > memory.value) {
-    log.warn(`--memory is more than the ${formatMemorySize(memory.value)} that this process may use: it may be killed`, {
-      memoryBytes,
-      usable: memory.value,
-      source: memory.source,
-    });
-  }
-  return { version: packageVersion(), host: hostname(), pid: process.pid, threads, memoryBytes };
-}
-
-/** Version of this package; its description lies at the same place from the sources and from the build. */
-function packageVersion(): string {
-  const description = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    readonly version: string;
-  };
-  return description.version;
 }

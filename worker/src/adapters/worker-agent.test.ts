@@ -1,12 +1,18 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { CancelledError, InvalidInputError, ResourceExhaustedError, UnsupportedDataError } from '@shardex/shared/errors';
+import {
+  CancelledError,
+  InvalidInputError,
+  ResourceExhaustedError,
+  UnsupportedDataError,
+} from '@shardex/shared/errors';
 import { workerId } from '@shardex/shared/ids';
 import type { GrantedTask } from '@shardex/shared/rpc';
 import { createLogger } from '@shardex/shared/telemetry';
 import { FakeCoordinator } from '../../../test/support/fake-coordinator.js';
-import { leaseKey, type HeldTask, type LeaseKey, type MeasuredReport, type TaskOutcome, type WorkerPhase } from '../domain/index.js';
+import { leaseKey, type HeldTask, type LeaseKey, type TaskOutcome, type WorkerPhase } from '../domain/index.js';
 import { GrpcCoordinator } from './grpc-coordinator.js';
-import { WorkerAgent, type TaskRunner, type WorkerAgentOptions } from './worker-agent.js';
+import type { TaskRunner } from './task-runner.js';
+import { WorkerAgent, type WorkerAgentOptions } from './worker-agent.js';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -24,8 +30,7 @@ const granted = (taskId: string): GrantedTask => ({
   spec: { kind: 'fit', groupBegin: 1, groupEnd: 3 },
 });
 
-const report = (output: string): MeasuredReport => ({
-  output,
+const FIGURES = {
   bytesRead: 1,
   bytesWritten: 2,
   nonzeros: 3,
@@ -33,11 +38,14 @@ const report = (output: string): MeasuredReport => ({
   warnings: ['w'],
   wallMs: 5,
   peakResidentBytes: 6,
-});
+};
 
 /** Tasks that end when and as the test says. */
 class HandRunner implements TaskRunner {
-  readonly running = new Map<LeaseKey, { task: HeldTask; progress: (fraction: number) => void; end: (outcome: TaskOutcome) => void }>();
+  readonly running = new Map<
+    LeaseKey,
+    { task: HeldTask; progress: (fraction: number) => void; end: (outcome: TaskOutcome) => void }
+  >();
   isClosed = false;
 
   run(task: HeldTask, progress: (fraction: number) => void): Promise<TaskOutcome> {
@@ -54,7 +62,7 @@ class HandRunner implements TaskRunner {
   }
 
   complete(name: string): void {
-    this.end(`${name}#1` as LeaseKey, { kind: 'completed', report: report(`${name}.bin`) });
+    this.end(`${name}#1` as LeaseKey, { kind: 'completed', report: { output: `${name}.bin`, ...FIGURES } });
   }
 
   end(key: LeaseKey, outcome: TaskOutcome): void {
@@ -154,7 +162,11 @@ describe('a worker and its coordinator', () => {
     await grantAndBegin(rig, 'a');
     rig.runner.running.get('a#1' as LeaseKey)?.progress(0.25);
     const heartbeat = await rig.coordinator.heartbeatWith(({ progress }) => progress[0]?.fraction === 0.25);
-    expect(heartbeat).toMatchObject({ workerId: 'worker-1', residentBytes: 4_096n, progress: [{ taskId: 'a', attempt: 1 }] });
+    expect(heartbeat).toMatchObject({
+      workerId: 'worker-1',
+      residentBytes: 4_096n,
+      progress: [{ taskId: 'a', attempt: 1 }],
+    });
   });
 
   it('give up a task that is wanted no more, without a report, and go on with the next', async () => {

@@ -1,4 +1,4 @@
-import { toShardexError, WorkerLostError, type ShardexError } from '@shardex/shared/errors';
+import { toShardexError } from '@shardex/shared/errors';
 import type { WorkerId } from '@shardex/shared/ids';
 import type { Logger } from '@shardex/shared/telemetry';
 import {
@@ -15,15 +15,16 @@ import {
   type WorkerPhase,
   type WorkerState,
 } from '../domain/index.js';
+import { ContactWatch } from './contact-watch.js';
 import { backoffMs, type BackoffOptions } from './backoff.js';
-import { isRefusal, type CoordinatorPort, type TaskProgress, type WorkerCapabilities } from './coordinator-port.js';
-
-/** What runs the tasks: the compute pool. */
-export interface TaskRunner {
-  run(task: HeldTask, onProgress: (fraction: number) => void): Promise<TaskOutcome>;
-  abandon(key: LeaseKey): void;
-  close(): Promise<void>;
-}
+import {
+  isFinalRefusal,
+  isRefusal,
+  type CoordinatorPort,
+  type TaskProgress,
+  type WorkerCapabilities,
+} from './coordinator-port.js';
+import type { TaskRunner } from './task-runner.js';
 
 export interface WorkerAgentOptions {
   readonly coordinator: CoordinatorPort;
@@ -46,6 +47,7 @@ export class WorkerAgent {
   readonly finished: Promise<WorkerExit>;
   readonly #options: WorkerAgentOptions;
   readonly #log: Logger;
+  readonly #contact: ContactWatch;
   #state: WorkerState;
   #finish!: (exit: WorkerExit) => void;
   readonly #queue: WorkerEvent[] = [];
@@ -55,15 +57,19 @@ export class WorkerAgent {
   /** The next `register` or `heartbeat`: never more than one of them is planned. */
   #callTimer: NodeJS.Timeout | null = null;
   #graceTimer: NodeJS.Timeout | null = null;
-  #silenceTimer: NodeJS.Timeout | null = null;
   #heartbeatAs: WorkerId | null = null;
   #pulls = new AbortController();
   readonly #fractions = new Map<LeaseKey, number>();
-  #failuresInARow = 0;
 
   constructor(options: WorkerAgentOptions) {
     this.#options = options;
     this.#log = options.log;
+    this.#contact = new ContactWatch({
+      address: options.coordinator.address,
+      timeoutMs: options.coordinatorTimeoutMs,
+      log: options.log,
+      onGivenUp: (error) => this.stop({ kind: 'failed', error }),
+    });
     this.#state = initialState(options.capabilities.threads);
     this.finished = new Promise((resolve) => (this.#finish = resolve));
   }
@@ -78,7 +84,7 @@ export class WorkerAgent {
   }
 
   start(): void {
-    this.#watchSilence();
+    this.#contact.start();
     this.#dispatch({ kind: 'start' });
   }
 
@@ -121,7 +127,8 @@ export class WorkerAgent {
         this.#plan(effect.pause, () => void this.#register());
         break;
       case 'heartbeat':
-        if (this.#heartbeatAs !== effect.workerId) this.#plan(effect.pause, () => void this.#heartbeat(effect.workerId));
+        if (this.#heartbeatAs !== effect.workerId)
+          this.#plan(effect.pause, () => void this.#heartbeat(effect.workerId));
         break;
       case 'pull':
         void this.#pull(effect.workerId, effect.pull);
@@ -165,7 +172,7 @@ export class WorkerAgent {
     const { coordinator, capabilities } = this.#options;
     try {
       const { workerId, heartbeatIntervalMs, leaseMs } = await coordinator.register(capabilities);
-      this.#heard();
+      this.#contact.heard();
       this.#heartbeatIntervalMs = heartbeatIntervalMs;
       this.#log.info('registered', {
         worker: workerId,
@@ -175,8 +182,8 @@ export class WorkerAgent {
       });
       this.#dispatch({ kind: 'registered', workerId });
     } catch (error) {
-      const known = this.#failed(error, 'registering');
-      this.#dispatch({ kind: 'register_failed', error: known, final: isFinal(known) });
+      const known = this.#contact.failed(error, 'registering');
+      this.#dispatch({ kind: 'register_failed', error: known, final: isFinalRefusal(known) });
     }
   }
 
@@ -187,12 +194,13 @@ export class WorkerAgent {
     try {
       const answer = await coordinator.heartbeat(workerId, progress, residentBytes());
       this.#heartbeatAs = null;
-      this.#heard();
-      if (answer.unknownWorker) this.#log.warn('the coordinator does not know this worker any more', { worker: workerId });
+      this.#contact.heard();
+      if (answer.unknownWorker)
+        this.#log.warn('the coordinator does not know this worker any more', { worker: workerId });
       this.#dispatch({ kind: 'heartbeat_answered', workerId, named: progress.map(leaseKey), ...answer });
     } catch (error) {
       this.#heartbeatAs = null;
-      this.#failed(error, 'heartbeat');
+      this.#contact.failed(error, 'heartbeat');
       this.#dispatch({ kind: 'heartbeat_failed', workerId });
     }
   }
@@ -201,10 +209,10 @@ export class WorkerAgent {
     const { signal } = this.#pulls;
     try {
       const task = await this.#options.coordinator.pull(workerId, this.#options.pullWaitMs, signal);
-      this.#heard();
+      this.#contact.heard();
       this.#dispatch({ kind: 'pull_answered', pull, task });
     } catch (error) {
-      if (!signal.aborted) this.#failed(error, 'asking for a task');
+      if (!signal.aborted) this.#contact.failed(error, 'asking for a task');
       this.#dispatch({ kind: 'pull_failed', pull });
     }
   }
@@ -239,11 +247,11 @@ export class WorkerAgent {
         outcome.kind === 'completed'
           ? await coordinator.complete(workerId, task, outcome.report)
           : await coordinator.fail(workerId, task, outcome.error);
-      this.#heard();
+      this.#contact.heard();
       if (!isAccepted) this.#log.info('the attempt was stale; its report is not needed', { lease: key });
       this.#dispatch({ kind: 'report_answered', key });
     } catch (error) {
-      const known = this.#failed(error, `reporting ${key}`);
+      const known = this.#contact.failed(error, `reporting ${key}`);
       this.#dispatch({ kind: 'report_failed', key, refusedAs: isRefusal(known) ? workerId : null });
     }
   }
@@ -254,7 +262,7 @@ export class WorkerAgent {
       await this.#options.coordinator.leave(workerId, reason);
     } catch (error) {
       // It will notice by the missing heartbeats.
-      this.#failed(error, 'leaving');
+      this.#contact.failed(error, 'leaving');
     }
     this.#dispatch({ kind: 'left' });
   }
@@ -272,44 +280,22 @@ export class WorkerAgent {
     if (this.#state.phase === 'STOPPED') return [];
     return [...this.#state.leases]
       .filter(([, { status }]) => status !== 'abandoned')
-      .map(([key, { status, task: { taskId, attempt } }]) => {
-        return { taskId, attempt, fraction: status === 'reporting' ? 1 : (this.#fractions.get(key) ?? 0) };
-      });
-  }
-
-  #heard(): void {
-    if (this.#failuresInARow > 0) this.#log.info('the coordinator answers again', { failures: this.#failuresInARow });
-    this.#failuresInARow = 0;
-    if (this.#state.phase !== 'STOPPED') this.#watchSilence();
-  }
-
-  /** Logs the 1st, 2nd, 4th, 8th … failure in a row: an hour's absence is worth a dozen lines. */
-  #failed(error: unknown, doing: string): ShardexError {
-    const known = toShardexError(error, doing);
-    const failures = ++this.#failuresInARow;
-    const isWorthALine = this.#state.phase !== 'STOPPED' && (failures & (failures - 1)) === 0;
-    if (isWorthALine) this.#log.warn(`${doing}: ${known.sentence}`, { tag: known.tag, failures });
-    return known;
-  }
-
-  #watchSilence(): void {
-    const { coordinatorTimeoutMs, coordinator } = this.#options;
-    if (coordinatorTimeoutMs === null) return;
-    if (this.#silenceTimer !== null) clearTimeout(this.#silenceTimer);
-    this.#silenceTimer = setTimeout(() => {
-      const error = new WorkerLostError(
-        `the coordinator at ${coordinator.address} has not answered for ${coordinatorTimeoutMs / 1000} s`,
-        { hint: 'check that it is running and that the address is right' },
+      .map(
+        ([
+          key,
+          {
+            status,
+            task: { taskId, attempt },
+          },
+        ]) => {
+          return { taskId, attempt, fraction: status === 'reporting' ? 1 : (this.#fractions.get(key) ?? 0) };
+        },
       );
-      this.stop({ kind: 'failed', error });
-    }, coordinatorTimeoutMs);
   }
 
   #clearTimers(): void {
-    for (const timer of [this.#callTimer, this.#graceTimer, this.#silenceTimer]) if (timer !== null) clearTimeout(timer);
-    this.#callTimer = this.#graceTimer = this.#silenceTimer = null;
+    this.#contact.stop();
+    for (const timer of [this.#callTimer, this.#graceTimer]) if (timer !== null) clearTimeout(timer);
+    this.#callTimer = this.#graceTimer = null;
   }
 }
-
-/** Refusals of a registration that no later try can turn: another version of the protocol, or values it will not take. */
-const isFinal = ({ tag }: ShardexError): boolean => tag === 'UnsupportedData' || tag === 'InvalidInput';

@@ -81,7 +81,8 @@ class World {
         );
         break;
       case 'heartbeat': {
-        if (this.#open.some(({ effect: other }) => other.kind === 'heartbeat' && other.workerId === effect.workerId)) break;
+        if (this.#open.some(({ effect: other }) => other.kind === 'heartbeat' && other.workerId === effect.workerId))
+          break;
         const named = this.state.phase === 'STOPPED' ? [] : [...this.state.leases.keys()];
         const answer = (how: number, unknownWorker: boolean): WorkerEvent => {
           const abandon = how % 3 === 1 ? named.map((key) => taskId(key.split('#')[0])) : [];
@@ -214,7 +215,11 @@ const anyEvent: fc.Arbitrary<WorkerEvent> = fc.oneof(
     abandon: fc.array(fc.constantFrom(taskId('t1'), taskId('t2'))),
   }),
   fc.record({ kind: fc.constant('heartbeat_failed' as const), workerId: anyWorker }),
-  fc.record({ kind: fc.constant('pull_answered' as const), pull: fc.integer({ min: 1, max: 6 }), task: fc.option(anyTask) }),
+  fc.record({
+    kind: fc.constant('pull_answered' as const),
+    pull: fc.integer({ min: 1, max: 6 }),
+    task: fc.option(anyTask),
+  }),
   fc.record({ kind: fc.constant('pull_failed' as const), pull: fc.integer({ min: 1, max: 6 }) }),
   fc.record({
     kind: fc.constant('task_ended' as const),

@@ -35,7 +35,11 @@ const heartbeat = (parts: Partial<Extract<WorkerEvent, { kind: 'heartbeat_answer
 const START: WorkerEvent = { kind: 'start' };
 const REGISTERED: WorkerEvent = { kind: 'registered', workerId: ANN };
 const CONFIRMED = heartbeat();
-const pulled = (pull: number, granted: HeldTask | null): WorkerEvent => ({ kind: 'pull_answered', pull, task: granted });
+const pulled = (pull: number, granted: HeldTask | null): WorkerEvent => ({
+  kind: 'pull_answered',
+  pull,
+  task: granted,
+});
 const ended = (name: string): WorkerEvent => ({ kind: 'task_ended', key: key(name), outcome: done });
 const heard = (name: string): WorkerEvent => ({ kind: 'report_answered', key: key(name) });
 const DRAIN: WorkerEvent = { kind: 'drain_requested', reason: 'SIGTERM' };
@@ -217,7 +221,9 @@ describe('a drain', () => {
     const { last, state } = live(1, ...running, DRAIN, { kind: 'grace_elapsed' });
     expect(last).toEqual(['abandon a#1', 'leave']);
     expect(state).toMatchObject({ phase: 'DRAINING', link: 'leaving' });
-    expect(live(1, ...running, DRAIN, { kind: 'grace_elapsed' }, ended('a')).last).toEqual(['ignore: a#1 is not running']);
+    expect(live(1, ...running, DRAIN, { kind: 'grace_elapsed' }, ended('a')).last).toEqual([
+      'ignore: a#1 is not running',
+    ]);
   });
 
   it('registers again with a coordinator that restarted, to deliver the last reports', () => {

@@ -44,7 +44,9 @@ export function step(state: WorkerState, event: WorkerEvent): Step {
     case 'heartbeat_answered':
       return afterHeartbeat(state, event);
     case 'heartbeat_failed':
-      return workerIdOf(state) === event.workerId ? doubt(state) : ignore(state, 'heartbeat of an earlier registration');
+      return workerIdOf(state) === event.workerId
+        ? doubt(state)
+        : ignore(state, 'heartbeat of an earlier registration');
     case 'pull_answered':
       return afterPull(state, event);
     case 'pull_failed':
@@ -53,7 +55,8 @@ export function step(state: WorkerState, event: WorkerEvent): Step {
     case 'task_ended':
       return afterTask(state, event);
     case 'report_answered':
-      if (state.leases.get(event.key)?.status !== 'reporting') return ignore(state, `${event.key} is not being reported`);
+      if (state.leases.get(event.key)?.status !== 'reporting')
+        return ignore(state, `${event.key} is not being reported`);
       return proceed({ ...state, leases: withoutLease(state.leases, event.key), failures: 0 });
     case 'report_failed':
       return afterReportFailed(state, event);
@@ -80,8 +83,7 @@ function afterRegistered(state: AliveState, { workerId }: EventOf<'registered'>)
 }
 
 function afterRegisterFailed(state: AliveState, event: EventOf<'register_failed'>): Step {
-  const isUnregistered =
-    state.phase === 'INITIALISED' || (state.phase === 'DRAINING' && state.link === 'unregistered');
+  const isUnregistered = state.phase === 'INITIALISED' || (state.phase === 'DRAINING' && state.link === 'unregistered');
   if (!isUnregistered) return ignore(state, 'registered before');
   if (event.final) return stop({ kind: 'failed', error: event.error });
   const failures = state.failures + 1;
@@ -124,7 +126,9 @@ function afterPull(state: AliveState, { pull, task }: EventOf<'pull_answered'>):
   const key = leaseKey(task);
   // The same attempt twice would be two runs with one name; the first goes on.
   if (state.leases.has(key)) return proceed(next, [{ kind: 'ignore', why: `${key} is held already`, lost: false }]);
-  return proceed({ ...next, leases: withLease(state.leases, key, { status: 'running', task }) }, [{ kind: 'run', task }]);
+  return proceed({ ...next, leases: withLease(state.leases, key, { status: 'running', task }) }, [
+    { kind: 'run', task },
+  ]);
 }
 
 function afterTask(state: AliveState, { key, outcome }: EventOf<'task_ended'>): Step {
@@ -255,8 +259,7 @@ const stop = (exit: WorkerExit, before: readonly WorkerEffect[] = []): Step => (
 
 const ignore = (state: WorkerState, why: string): Step => ({ state, effects: [{ kind: 'ignore', why, lost: false }] });
 
-const workerIdOf = (state: AliveState): WorkerId | null =>
-  state.phase === 'INITIALISED' ? null : state.workerId;
+const workerIdOf = (state: AliveState): WorkerId | null => (state.phase === 'INITIALISED' ? null : state.workerId);
 
 type Leases = ReadonlyMap<LeaseKey, Lease>;
 const withLease = (leases: Leases, key: LeaseKey, lease: Lease): Leases => new Map(leases).set(key, lease);

@@ -40,9 +40,11 @@ const tagOf = (outcome: TaskOutcome): string => (outcome.kind === 'failed' ? out
 
 /** Starts a task that says 0 before it waits, and resolves when it has said so. */
 async function begun(pool: ComputePool, held: HeldTask): Promise<{ outcome: Promise<TaskOutcome> }> {
-  let outcome: Promise<TaskOutcome> | undefined;
-  await new Promise<void>((resolve) => (outcome = pool.run(held, () => resolve())));
-  return { outcome: outcome as Promise<TaskOutcome> };
+  let sayBegun = nothing;
+  const hasBegun = new Promise<void>((resolve) => (sayBegun = resolve));
+  const outcome = pool.run(held, () => sayBegun());
+  await hasBegun;
+  return { outcome };
 }
 
 describe('a compute pool', () => {

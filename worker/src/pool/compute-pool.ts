@@ -98,12 +98,13 @@ export class ComputePool {
   /** Ends every thread at once; running tasks end as `Cancelled`. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    await Promise.all(this.#places.map(({ thread }) => thread?.end('the worker stops')));
+    await Promise.all(this.#places.map(async ({ thread }) => thread?.end('the worker stops')));
   }
 
   /** The thread of a place, after one that is being ended has made room for the next. */
   async #threadAt(place: Place): Promise<ComputeThreadHandle> {
     if (place.thread?.isEnding === true) await place.thread.gone;
+    if (this.#isClosed) throw new CancelledError('the worker stops');
     return place.thread ?? this.#spawn(place);
   }
 
@@ -138,4 +139,9 @@ export class ComputePool {
 }
 
 /** The part of a held task that the task body knows. */
-const toAssignment = ({ scratchUri, spec, output, memoryBytes }: HeldTask) => ({ scratchUri, spec, output, memoryBytes });
+const toAssignment = ({ scratchUri, spec, output, memoryBytes }: HeldTask) => ({
+  scratchUri,
+  spec,
+  output,
+  memoryBytes,
+});

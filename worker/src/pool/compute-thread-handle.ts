@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import type { TaskAssignment, TaskReport } from '@shardex/shared/artifacts';
 import {
@@ -51,7 +52,7 @@ export class ComputeThreadHandle {
     const data: ThreadData = {
       taskModule: options.taskModule.href,
       memoryBytes: options.memoryBytes,
-      abandonFlag: this.#abandonFlag.buffer as SharedArrayBuffer,
+      abandonFlag: this.#abandonFlag.buffer,
       progressIntervalMs: options.progressIntervalMs,
     };
     this.#worker = new Worker(options.threadUrl, {
@@ -153,7 +154,7 @@ export class ComputeThreadHandle {
           { hint: MORE_MEMORY, details: { memoryBytes } },
         );
       }
-      const text = fault instanceof Error ? fault.message : String(fault);
+      const text = fault instanceof Error ? fault.message : inspect(fault);
       const stack = fault instanceof Error ? (fault.stack ?? '') : '';
       return new InvariantBrokenError(`${name} died while ${doing}: ${text}`, {
         hint: 'please report this as a bug',
@@ -161,7 +162,8 @@ export class ComputeThreadHandle {
         cause: fault,
       });
     }
-    if (this.#endedBecause !== null) return new CancelledError(`${name} was ended while ${doing}: ${this.#endedBecause}`);
+    if (this.#endedBecause !== null)
+      return new CancelledError(`${name} was ended while ${doing}: ${this.#endedBecause}`);
     return new InvariantBrokenError(`${name} exited with code ${exitCode} while ${doing}`, {
       hint: 'please report this as a bug',
       details: { exitCode },

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { TaskAssignment } from '@shardex/shared/artifacts';
 import { InvariantBrokenError } from '@shardex/shared/errors';
-import type { RunTask } from '../tasks/contract.js';
+import type { RunTask } from '../tasks/index.js';
 import { toErrorMessage, type FromThread, type ThreadData, type ToThread } from './thread-message.js';
 
 /**

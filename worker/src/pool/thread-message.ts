@@ -34,7 +34,8 @@ export interface ErrorMessage {
 }
 
 /** What V8 says when memory outside its heap cannot be had: buffers of typed arrays and of WebAssembly. */
-const ALLOCATION_FAILURE = /array buffer allocation failed|invalid (typed )?array (buffer )?length|could not allocate memory|out of memory/i;
+const ALLOCATION_FAILURE =
+  /array buffer allocation failed|invalid (typed )?array (buffer )?length|could not allocate memory|out of memory/i;
 
 /**
  * Whatever a task threw, as a message.
@@ -48,7 +49,8 @@ export function toErrorMessage(error: unknown, doing: string): ErrorMessage {
     ? new ResourceExhaustedError(`${doing}: ${error.message}`, { cause: error, hint: MORE_MEMORY })
     : toShardexError(error, doing);
   // A stack is for whoever reads the log, and worth its bytes only where the error is a bug.
-  const stack = known.tag === 'InvariantBroken' ? (known.cause instanceof Error ? known.cause : known).stack : undefined;
+  const stack =
+    known.tag === 'InvariantBroken' ? (known.cause instanceof Error ? known.cause : known).stack : undefined;
   return {
     tag: known.tag,
     message: known.message,
