@@ -22,6 +22,8 @@ export async function untilInterrupted<Result>(
       context.stderr.write('shardex: stopped at once\n');
       context.exitNow(INTERRUPTED_EXIT_CODE);
     }
+    // The terminal echoes ^C into the line of the bar, if there is one.
+    if (context.stderr.isTerminal) context.stderr.write('\r\u001b[2K');
     context.stderr.write(`shardex: ${stopping}; press Ctrl-C again to stop at once\n`);
     controller.abort(new CancelledError('interrupted'));
   });
