@@ -20,22 +20,14 @@ export function exactSumExponent(bound: number): number {
   return EXACT_BITS - GUARD_BITS - Math.max(0, Math.ceil(Math.log2(Math.max(bound, 1))));
 }
 
-/** The nearest multiple of 2^-exponent, as a whole number of such units. */
-export function toQuanta(value: number, exponent: number): number {
-  return Math.round(value * 2 ** exponent);
-}
-
-/** The value of a sum of quanta. */
-export function fromQuanta(quanta: number, exponent: number): number {
-  return quanta * 2 ** -exponent;
-}
-
 /**
- * Exponents for Σ y/s over the cells of the screen, per gene.
+ * Quanta in 1, per gene, for Σ y/s over the cells of the screen: a power of two, so that scaling is exact.
+ *
+ * A term v enters a sum as the whole number round(v · quanta); the sum is divided by `quanta` at the end.
  *
  * @param geneTotal - Σ y per gene
  * @param smallestSizeFactor - s of the smallest cell, an upper bound of 1/s being 1 over it
  */
-export function normalisedSumExponents(geneTotal: Float64Array, smallestSizeFactor: number): Int32Array {
-  return Int32Array.from(geneTotal, (total) => exactSumExponent(total / smallestSizeFactor));
+export function normalisedSumQuanta(geneTotal: Float64Array, smallestSizeFactor: number): Float64Array {
+  return geneTotal.map((total) => 2 ** exactSumExponent(total / smallestSizeFactor));
 }

@@ -1,6 +1,6 @@
 import { encodeBundle, type DispersionSummary, type TaskSpec } from '@shardex/shared/artifacts';
 import { DispersionProfile, MeasureAccumulator, normalisedTotals } from '@shardex/shared/kernels';
-import { CountHistogram, createDispersionGrid, normalisedSumExponents, toQuanta } from '@shardex/shared/stats';
+import { CountHistogram, createDispersionGrid, normalisedSumQuanta } from '@shardex/shared/stats';
 import { InvariantBrokenError } from '@shardex/shared/errors';
 import type { TaskOutput } from './commit.js';
 import { nodeSetOf } from './node-set.js';
@@ -24,7 +24,7 @@ export async function runDispersion(scope: TaskScope, spec: DispersionSpec): Pro
   const measures = new MeasureAccumulator(heap, nGenes, nodes);
   const profile = new DispersionProfile(heap, nGenes, nodes.sizeFactors, grid.logAlphas, factors.quantumExponents);
   const histogram = new CountHistogram(nGenes);
-  const exponents = normalisedSumExponents(factors.geneTotal, Math.exp(nodes.logMin));
+  const quanta = normalisedSumQuanta(factors.geneTotal, Math.exp(nodes.logMin));
   const normalisedQuanta = new Float64Array(nGenes);
   let cells = 0;
   let groups = 0;
@@ -39,7 +39,7 @@ export async function runDispersion(scope: TaskScope, spec: DispersionSpec): Pro
     }
     profile.addGroup(measures);
     const totals = normalisedTotals(measures, nodes);
-    for (let gene = 0; gene < nGenes; gene++) normalisedQuanta[gene] += toQuanta(totals[gene], exponents[gene]);
+    for (let gene = 0; gene < nGenes; gene++) normalisedQuanta[gene] += Math.round(totals[gene] * quanta[gene]);
     cells += rows.cellsOf(group);
     nonzeros += rows.nonzerosOf(group);
     groups++;

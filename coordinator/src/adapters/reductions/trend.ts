@@ -9,8 +9,7 @@ import {
   CountHistogram,
   createDispersionGrid,
   estimateDispersions,
-  fromQuanta,
-  normalisedSumExponents,
+  normalisedSumQuanta,
 } from '@shardex/shared/stats';
 import { withArtifact, type ReductionScope } from './scratch.js';
 
@@ -52,7 +51,7 @@ export async function reduceTrend(scope: ReductionScope): Promise<readonly strin
     });
     scope.report((0.5 * (i + 1)) / names.length);
   }
-  const exponents = normalisedSumExponents(factors.geneTotal, Math.exp(factors.logMin));
+  const quanta = normalisedSumQuanta(factors.geneTotal, Math.exp(factors.logMin));
   const estimate = estimateDispersions({
     profileSums,
     grid,
@@ -61,7 +60,7 @@ export async function reduceTrend(scope: ReductionScope): Promise<readonly strin
     totals: factors.geneTotal,
     nCells: factors.keptCells,
     nGroups: factors.groupKept.reduce((n, kept) => n + kept, 0),
-    meanNormalised: normalisedQuanta.map((quanta, gene) => fromQuanta(quanta, exponents[gene]) / factors.keptCells),
+    meanNormalised: normalisedQuanta.map((sum, gene) => sum / quanta[gene] / factors.keptCells),
   });
   const summary: TrendSummary = {
     trendKind: estimate.trendKind,
