@@ -157,6 +157,7 @@ describe('wrong use', () => {
     [['--threads', 'many'], 'shardex worker: --threads "many" is not a whole number'],
     [['--memory', 'lots'], 'shardex worker: --memory "lots" is not a memory size'],
     [['--config', '/no/such/file.yaml'], 'shardex worker: reading /no/such/file.yaml: no such file'],
+    [['--exit-with-parent', 'maybe'], '--exit-with-parent: unknown value "maybe"'],
     [['extra'], 'shardex worker: too many arguments'],
   ])('%j ends with 2 and one sentence', async (args, expected) => {
     const write = vi.spyOn(process.stderr, 'write').mockReturnValue(true);

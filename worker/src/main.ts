@@ -40,7 +40,7 @@ export async function main(argv: readonly string[], parts: WorkerParts = {}): Pr
   }
 }
 
-function parseFlags(argv: readonly string[]): Record<string, string | undefined> {
+function parseFlags(argv: readonly string[]): Record<string, string | true | undefined> {
   const command = new Command('shardex worker')
     .description('Takes tasks from a coordinator until it is told to stop.')
     .option('--coordinator <host:port>', 'where the coordinator listens (default: 127.0.0.1:7443)')
@@ -51,17 +51,17 @@ function parseFlags(argv: readonly string[]): Record<string, string | undefined>
     .option('--abandon-grace-ms <ms>', 'time that a cancelled task gets before its thread is ended (default: 5000)')
     .option('--coordinator-timeout-ms <ms>', 'end when the coordinator is away for so long (default: 0 = never)')
     .option('--health-port <port>', 'serve /healthz and /readyz over HTTP')
-    .option('--exit-with-parent', 'end when the process that started this one does')
+    .option('--exit-with-parent [pid]', 'end when the process that started this one does')
     .option('--config <file>', 'YAML file with the same settings; flags and SHARDEX_… variables come first')
     .exitOverride()
     .configureOutput({ writeErr: () => undefined })
     .allowExcessArguments(false)
     .parse([...argv], { from: 'user' });
-  return command.opts<Record<string, string | undefined>>();
+  return command.opts<Record<string, string | true | undefined>>();
 }
 
-function readConfig(path: string | undefined): ConfigFile | undefined {
-  if (path === undefined || path === '') return undefined;
+function readConfig(path: string | true | undefined): ConfigFile | undefined {
+  if (typeof path !== 'string' || path === '') return undefined;
   let text: string;
   try {
     text = readFileSync(path, 'utf8');

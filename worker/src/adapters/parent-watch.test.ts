@@ -13,7 +13,7 @@ class OtherProcess extends EventEmitter {
 it('tells once when the process was handed to another parent', () => {
   const other = new OtherProcess();
   const onGone = vi.fn();
-  watchParent(onGone, other);
+  watchParent(onGone, 77, other);
   vi.advanceTimersByTime(10_000);
   expect(onGone).not.toHaveBeenCalled();
   other.ppid = 1;
@@ -25,7 +25,7 @@ it('tells once when the process was handed to another parent', () => {
 it('tells at once when the channel to the parent closes', () => {
   const other = new OtherProcess();
   const onGone = vi.fn();
-  watchParent(onGone, other);
+  watchParent(onGone, 77, other);
   other.emit('disconnect');
   expect(onGone).toHaveBeenCalledTimes(1);
 });
@@ -33,9 +33,15 @@ it('tells at once when the channel to the parent closes', () => {
 it('tells nothing after it was stopped', () => {
   const other = new OtherProcess();
   const onGone = vi.fn();
-  watchParent(onGone, other)();
+  watchParent(onGone, 77, other)();
   other.ppid = 1;
   other.emit('disconnect');
   vi.advanceTimersByTime(10_000);
   expect(onGone).not.toHaveBeenCalled();
+});
+
+it('tells at once when the parent was gone before anyone watched', () => {
+  const onGone = vi.fn();
+  watchParent(onGone, 78, new OtherProcess());
+  expect(onGone).toHaveBeenCalledTimes(1);
 });

@@ -59,9 +59,10 @@ export async function runWorker(settings: WorkerSettings, log: Logger, parts: Wo
       (signal) => agent.stop({ kind: 'stopped', reason: `second ${signal}` }),
     ),
   ];
-  if (settings.exitWithParent) {
+  if (settings.exitWithParent !== false) {
     const error = new WorkerLostError('the process that started this worker has ended');
-    releases.push(watchParent(() => agent.stop({ kind: 'failed', error })));
+    const parent = settings.exitWithParent === true ? undefined : settings.exitWithParent;
+    releases.push(watchParent(() => agent.stop({ kind: 'failed', error }), parent));
   }
   try {
     if (settings.healthPort !== null) {

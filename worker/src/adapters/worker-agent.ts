@@ -275,22 +275,20 @@ export class WorkerAgent {
     this.#finish(exit);
   }
 
-  /** Of every attempt that is still ours; naming an abandoned one would ask again what has been answered. */
+  /** Of every attempt that still has a thread or a report: by no longer naming one, the worker says that it let go of it. */
   #progress(): TaskProgress[] {
     if (this.#state.phase === 'STOPPED') return [];
-    return [...this.#state.leases]
-      .filter(([, { status }]) => status !== 'abandoned')
-      .map(
-        ([
-          key,
-          {
-            status,
-            task: { taskId, attempt },
-          },
-        ]) => {
-          return { taskId, attempt, fraction: status === 'reporting' ? 1 : (this.#fractions.get(key) ?? 0) };
+    return [...this.#state.leases].map(
+      ([
+        key,
+        {
+          status,
+          task: { taskId, attempt },
         },
-      );
+      ]) => {
+        return { taskId, attempt, fraction: status === 'reporting' ? 1 : (this.#fractions.get(key) ?? 0) };
+      },
+    );
   }
 
   #clearTimers(): void {

@@ -25,12 +25,14 @@ export interface WorkerSettings {
   readonly coordinatorTimeoutMs: number;
   /** Port of /healthz and /readyz; null: none. */
   readonly healthPort: number | null;
-  /** End when the parent process does. */
-  readonly exitWithParent: boolean;
+  /** End when the parent process does; a number: its id, so that a parent that died before is noticed too. */
+  readonly exitWithParent: boolean | number;
 }
 
 /** Longest a timer of Node can wait, about 24 days. */
 const MOST_TIMER_MS = 2 ** 31 - 1;
+/** Linux counts processes up to 2^22, others not as far. */
+const MOST_PROCESS_ID = 2 ** 22;
 const milliseconds = (otherwise: number): SettingSpec<number> => ({
   otherwise,
   parse: (text, source) => parseWholeNumber(text, source, 0, MOST_TIMER_MS),
@@ -48,9 +50,9 @@ export const WORKER_SETTING_SPECS: SettingSpecs<WorkerSettings> = {
   healthPort: { otherwise: null, parse: (text, source) => parseWholeNumber(text, source, 0, 65_535) },
   exitWithParent: {
     otherwise: false,
-    parse: (text, source) => {
-      const yes = text.toLowerCase() === 'yes' ? 'true' : text.toLowerCase();
-      return parseChoice(yes === 'no' ? 'false' : yes, ['true', 'false'], source) === 'true';
-    },
+    parse: (text, source) =>
+      /^\d+$/.test(text)
+        ? parseWholeNumber(text, source, 1, MOST_PROCESS_ID)
+        : parseChoice(text, ['true', 'false'], source) === 'true',
   },
 };
