@@ -1,5 +1,5 @@
 import type { Logger, Metrics } from '@shardex/shared/telemetry';
-import type { LogEntry, LogKind } from '../domain/index.js';
+import type { LogEntry, LogKind, MachineState } from '../domain/index.js';
 
 const LEVELS: Partial<Record<LogKind, 'debug' | 'warn' | 'error'>> = {
   'task-granted': 'debug',
@@ -66,4 +66,17 @@ export function countEntry(metrics: Metrics, entry: LogEntry): void {
     metrics.count('shardex_nonzeros_total', entry.report.nonzeros);
     metrics.count('shardex_fits_total', entry.report.fits);
   }
+}
+
+/** What there is now: workers, tasks in their hands, jobs that have not ended. */
+export function setGauges(metrics: Metrics, { workers, jobs }: MachineState): void {
+  let held = 0;
+  let active = 0;
+  for (const job of jobs.values()) {
+    held += job.held;
+    if (job.endedMs === null) active += 1;
+  }
+  metrics.set('shardex_workers', workers.size);
+  metrics.set('shardex_tasks_held', held);
+  metrics.set('shardex_jobs_active', active);
 }

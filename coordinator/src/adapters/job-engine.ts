@@ -31,7 +31,7 @@ import {
   type WorkerView,
 } from '../domain/index.js';
 import type { Clock } from './clock.js';
-import { countEntry, writeEntry } from './engine-telemetry.js';
+import { countEntry, setGauges, writeEntry } from './engine-telemetry.js';
 import type { IdSource } from './ids.js';
 import { JobLog } from './job-log.js';
 import { JobWork } from './job-work.js';
@@ -246,7 +246,7 @@ export class JobEngine {
 
   #step(event: Happening): readonly Effect[] {
     try {
-      return step(this.#state, { ...event, atMs: this.#parts.clock.nowMs() } as MachineEvent).effects;
+      return step(this.#state, { ...event, atMs: this.#parts.clock.nowMs() }).effects;
     } catch (error) {
       const broken = toShardexError(error, `applying ${event.kind}`);
       this.#parts.logger.error('the state machine is broken and stops', { error: broken, event: event.kind });
@@ -285,14 +285,7 @@ export class JobEngine {
     if (this.#ended !== null) return;
     this.#apply({ kind: 'tick' });
     this.#log.keepOnly((jobId) => this.#state.jobs.has(jobId));
-    const jobs = [...this.#state.jobs.values()];
-    const { metrics } = this.#parts;
-    metrics.set('shardex_workers', this.#state.workers.size);
-    metrics.set(
-      'shardex_tasks_held',
-      jobs.reduce((sum, job) => sum + job.held, 0),
-    );
-    metrics.set('shardex_jobs_active', jobs.filter((job) => job.endedMs === null).length);
+    setGauges(this.#parts.metrics, this.#state);
   }
 
   #end(reason: ShardexError): void {

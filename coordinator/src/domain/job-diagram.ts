@@ -3,7 +3,7 @@ import { JOB_MOVES, STAGE_MOVES, TASK_MOVES, type Move } from './job-moves.js';
 /** The states of jobs, stages and tasks as a Markdown page with Mermaid diagrams, drawn from the tables of legal moves. */
 export function stateMachinePage(): string {
   return [
-    '<!-- Drawn from coordinator/src/domain/job-moves.ts by `npx tsx test/support/write-state-machine-page.ts`. Do not edit. -->',
+    '<!-- Drawn from coordinator/src/domain/job-moves.ts by `npx vitest run coordinator/src/domain/job-diagram.test.ts -u`. Do not edit. -->',
     '',
     '# Jobs, stages and tasks',
     '',

@@ -1,5 +1,5 @@
 import { DEFAULT_DE_PARAMETERS } from '@shardex/shared/config';
-import type { ErrorTag } from '@shardex/shared/errors';
+import { InvariantBrokenError, type ErrorTag } from '@shardex/shared/errors';
 import { jobId, taskId, workerId, type JobId } from '@shardex/shared/ids';
 import {
   checkInvariants,
@@ -37,7 +37,7 @@ export class MachineBench {
   }
 
   happen(event: Happening): readonly Effect[] {
-    const { state, effects } = step(this.state, { ...event, atMs: this.nowMs } as MachineEvent);
+    const { state, effects } = step(this.state, { ...event, atMs: this.nowMs });
     this.state = state;
     this.latest = effects;
     for (const effect of effects) {
@@ -143,6 +143,6 @@ export class MachineBench {
 
 /** A grant, or the test's end. */
 export function must<T>(value: T | null): T {
-  if (value === null) throw new TypeError('the test expected a grant');
+  if (value === null) throw new InvariantBrokenError('the test expected a grant');
   return value;
 }

@@ -7,7 +7,7 @@ import {
   InvariantBrokenError,
   ResourceExhaustedError,
   ResultLostError,
-  ShardexError,
+  type ShardexError,
   StaleAttemptError,
   StorageUnavailableError,
   UnsupportedDataError,
