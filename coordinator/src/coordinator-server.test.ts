@@ -339,6 +339,32 @@ describe('the connection', () => {
     expect([...answer]).toEqual([8, 1]);
   });
 
+  it('describes its services by reflection', async () => {
+    const { coordinator } = await start();
+    // ServerReflectionRequest { list_services = 7 } and { file_containing_symbol = 4 }.
+    const ask = (field: number, value: string): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const client = new Client(coordinator.address, credentials.createInsecure());
+        const same = (bytes: Buffer): Buffer => bytes;
+        const call = client.makeBidiStreamRequest(
+          '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+          same,
+          same,
+        );
+        call.on('data', (bytes: Buffer) => {
+          call.end();
+          client.close();
+          resolve(bytes.toString('latin1'));
+        });
+        call.on('error', reject);
+        call.write(Buffer.from([(field << 3) | 2, value.length, ...Buffer.from(value)]));
+      });
+    const services = await ask(7, '*');
+    expect(services).toContain('shardex.v1.JobService');
+    expect(services).toContain('shardex.v1.WorkerService');
+    expect(await ask(4, 'shardex.v1.WorkerService')).toContain('PullTask');
+  });
+
   it('serves metrics and probes only where asked', async () => {
     const { client, coordinator } = await start({ tasksPerStage: 1 }, { metricsPort: 0 });
     expect((await start()).coordinator.metricsAddress).toBeNull();
