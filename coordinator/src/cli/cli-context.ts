@@ -1,5 +1,5 @@
 import type { DeParameters, ExistingOutputChoice } from '@shardex/shared/config';
-import type { PlanCluster, PlanSummary } from '../domain/plan-summary.js';
+import type { PlanCluster, PlanSummary } from '../domain/index.js';
 import type { CoordinatorClient } from './coordinator-client.js';
 import type { CoordinatorSettings } from './coordinator-settings.js';
 import type { JobUpdate } from './progress/job-view.js';

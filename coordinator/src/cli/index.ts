@@ -6,3 +6,5 @@ export * from './program.js';
 export type { JobUpdate } from './progress/job-view.js';
 export { requireSuccess } from './progress/job-outcome.js';
 export { processContext } from './process-context.js';
+export { ResultFile } from './results/result-file.js';
+export { tidyName, tidyRows } from './results/tidy-rows.js';

@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander';
-import { ERROR_POLICIES, InvalidInputError, ShardexError, toShardexError } from '@shardex/shared/errors';
+import { ERROR_POLICIES, InvalidInputError, type ShardexError, toShardexError } from '@shardex/shared/errors';
 import type { CliContext } from './cli-context.js';
 
 /**

@@ -9,3 +9,4 @@ export { DEFAULT_MACHINE_OPTIONS, type Failure, type MachineOptions, type Machin
 export type { Job, JobStateName, PullId, StageStateName, TaskStateName, WorkerCapabilities } from './job-state.js';
 export * from './job-view.js';
 export type { ClusterShape } from './plan-shards.js';
+export * from './plan-summary.js';

@@ -5,7 +5,7 @@ import {
   perturbationColumnCandidates,
   type DesignColumn,
 } from '@shardex/shared/config';
-import { InvalidInputError, ShardexError, toShardexError } from '@shardex/shared/errors';
+import { InvalidInputError, type ShardexError, toShardexError } from '@shardex/shared/errors';
 import {
   columnLabels,
   readH5adMetadata,
@@ -37,7 +37,8 @@ export async function inspectFile(path: string): Promise<Inspection> {
   const labelColumns = overview.obsColumns.filter(holdsLabels).map(({ name }) => name);
   const { columns } = await readH5adMetadata(path, { obsColumns: labelColumns, varNames: false });
   const read = columns.map(readColumn);
-  const problems: string[] = [...overview.warnings, ...nameProblems(overview)];
+  const problems: string[] = [...overview.warnings];
+  if (overview.matrices.length === 0) problems.push('the file has no matrix: neither X, nor a layer, nor raw/X');
   const matrices = await inspectMatrices(path, overview, problems);
   const design = findDesign(overview, read, problems);
   return {
@@ -58,21 +59,6 @@ export async function inspectFile(path: string): Promise<Inspection> {
   };
 }
 
-function nameProblems({ duplicateVarNames, duplicateObsNames, matrices }: H5adMetadata): string[] {
-  const problems: string[] = [];
-  if (matrices.length === 0) problems.push('the file has no matrix: neither X, nor a layer, nor raw/X');
-  for (const [duplicates, noun] of [
-    [duplicateVarNames, 'gene'],
-    [duplicateObsNames, 'cell'],
-  ] as const) {
-    if (duplicates === null || duplicates.count === 0) continue;
-    problems.push(
-      `${formatQuantity(duplicates.count, noun)} repeat a name used before, first "${duplicates.example ?? ''}"`,
-    );
-  }
-  return problems;
-}
-
 /** Each matrix with its scale; what is wrong with its values is added to `problems`. */
 async function inspectMatrices(path: string, overview: H5adMetadata, problems: string[]): Promise<InspectedMatrix[]> {
   const source = await openByteSource(path);
@@ -89,7 +75,7 @@ async function inspectMatrices(path: string, overview: H5adMetadata, problems: s
         if (verdict.negativeValues > 0) problems.push(`${matrix.path} has negative values`);
         if (verdict.emptyRows > 0) {
           problems.push(
-            `${verdict.emptyRows} of ${formatQuantity(verdict.sampledRows, 'sampled cell')} of ${matrix.path} are empty`,
+            `${verdict.emptyRows} of ${formatQuantity(verdict.sampledRows, 'sampled cell')} of ${matrix.path} ${verdict.emptyRows === 1 ? 'is' : 'are'} empty`,
           );
         }
       } catch (error) {
@@ -119,10 +105,12 @@ function findDesign(overview: H5adMetadata, read: readonly ReadColumn[], problem
     const single = cells.filter((count) => count === 1).length;
     if (column.missing > 0)
       problems.push(
-        `${formatQuantity(column.missing, 'cell')} of ${overview.nObs} have no label in "${perturbationColumn}"`,
+        `${formatQuantity(column.missing, 'cell')} of ${overview.nObs} ${column.missing === 1 ? 'has' : 'have'} no label in "${perturbationColumn}"`,
       );
     if (single > 0)
-      problems.push(`${formatQuantity(single, 'perturbation')} in "${perturbationColumn}" have only 1 cell`);
+      problems.push(
+        `${formatQuantity(single, 'perturbation')} in "${perturbationColumn}" ${single === 1 ? 'has' : 'have'} only 1 cell`,
+      );
     if (controlCells < 2)
       problems.push(`the control "${controlLabel}" has only ${formatQuantity(controlCells, 'cell')}`);
     cells.sort((left, right) => left - right);

@@ -1,5 +1,5 @@
 import { formatMemorySize } from '@shardex/shared/config';
-import type { PlanSummary } from '../../domain/plan-summary.js';
+import type { PlanSummary } from '../../domain/index.js';
 import type { CliOutput } from '../cli-context.js';
 import { formatCount, formatDuration, formatNumber, formatQuantity } from './numbers.js';
 import { paintFor } from './paint.js';
