@@ -1,100 +1,118 @@
 // Wilcoxon rank sums of many groups against one control, gene by gene. Equations: shared/src/kernels/rank-sum.ts.
 import { sortSegment } from "./sort";
 
-/** Up to this many control keys for one key of the group, both are walked; beyond, each key is searched. */
-const WALK_RATIO: usize = 6;
+/** A control column is indexed when a task looks up at least one key for this many of its own: below, indexing costs more. */
+const KEYS_PER_LOOKUP: u32 = 16;
 
-/** Sum over the group's nonzeros of 2·(control nonzeros below) + (control nonzeros equal); and what ties add. */
-let twiceBelow: f64 = 0;
-let addedTies: f64 = 0;
-
-/** First position in [begin, begin + n keys) whose key is not below `key`; the number of steps depends on n alone. */
+/** Position, in keys, of the first of n keys at `begin` that is not below `key`. */
 // @ts-ignore: decorator
 @inline
-function lowerBound(begin: usize, n: usize, key: u64): usize {
+function lowerBound(begin: usize, n: u32, key: u64): u32 {
   let at = begin;
-  while (n > 1) {
-    const half = n >> 1;
-    at = select<usize>(at + (half << 3), at, load<u64>(at + ((half - 1) << 3)) < key);
-    n -= half;
+  let left = n;
+  while (left > 1) {
+    const half = left >> 1;
+    // Selected, not branched on: which half it is cannot be predicted.
+    at = select<usize>(at + (<usize>half << 3), at, load<u64>(at + (<usize>(half - 1) << 3)) < key);
+    left -= half;
   }
-  return n == 1 && load<u64>(at) < key ? at + 8 : at;
+  return <u32>((at - begin) >> 3) + <u32>(left == 1 && load<u64>(at) < key);
 }
 
-// @ts-ignore: decorator
-@inline
-function addTie(below: usize, equal: usize, copies: usize): void {
-  const c = <f64>equal;
-  const m = <f64>copies;
-  twiceBelow += m * (2 * <f64>below + c);
-  // (c + m)³ − (c + m) − (c³ − c)
-  addedTies += m * (3 * c * (c + m) + m * m - 1);
-}
-
-/** Both sorted lists walked once. */
-function walk(control: usize, controlEnd: usize, group: usize, groupEnd: usize): void {
-  const controlBegin = control;
-  while (group < groupEnd) {
-    const key = load<u64>(group);
-    const first = group;
-    group += 8;
-    while (group < groupEnd && load<u64>(group) == key) group += 8;
-    while (control < controlEnd && load<u64>(control) < key) control += 8;
-    const below = control;
-    while (control < controlEnd && load<u64>(control) == key) control += 8;
-    addTie((below - controlBegin) >> 3, (control - below) >> 3, (group - first) >> 3);
+/**
+ * The index of a sorted column: starts[b] is the first key of bucket b, a bucket being a range of keys' bits of equal width
+ * counted from the lowest key. Returns the width's exponent. Without an index everything is one bucket.
+ */
+function indexColumn(keys: usize, n: u32, lookups: u32, starts: usize): u64 {
+  if (n < 16 || lookups * KEYS_PER_LOOKUP < n) {
+    store<u32>(starts, 0);
+    store<u32>(starts, n, 4);
+    return 63;
   }
-}
-
-/** Every distinct key of the group looked up among the control's; lookups do not wait for one another. */
-function lookUp(control: usize, controlEnd: usize, group: usize, groupEnd: usize): void {
-  const n = (controlEnd - control) >> 3;
-  while (group < groupEnd) {
-    const key = load<u64>(group);
-    const first = group;
-    group += 8;
-    while (group < groupEnd && load<u64>(group) == key) group += 8;
-    const below = lowerBound(control, n, key);
-    let above = below;
-    // Keys are positive integers here, so the first key beyond is the lower bound of key + 1.
-    if (below < controlEnd && load<u64>(below) == key) {
-      above = lowerBound(below, (controlEnd - below) >> 3, key + 1);
-    }
-    addTie((below - control) >> 3, (above - below) >> 3, (group - first) >> 3);
+  const lowest = load<u64>(keys);
+  const span = load<u64>(keys + (<usize>(n - 1) << 3)) - lowest;
+  // Fewer than n / 2 buckets: two keys and more in each.
+  const width = max<i64>(0, <i64>(64 - clz(span)) - <i64>(31 - clz<u32>(n >> 1)));
+  const buckets = <u32>(span >> width) + 1;
+  memory.fill(starts, 0, <usize>(buckets + 1) << 2);
+  for (let i: u32 = 0; i < n; i++) {
+    const bucket = <usize>((load<u64>(keys + (<usize>i << 3)) - lowest) >> width);
+    // The last key of a bucket is written last: where the next bucket starts.
+    store<u32>(starts + (bucket << 2), i + 1, 4);
   }
+  let start: u32 = 0;
+  for (let b: usize = 0; b <= buckets; b++) {
+    start = max(start, load<u32>(starts + (b << 2)));
+    store<u32>(starts + (b << 2), start);
+  }
+  return width;
 }
 
 /**
  * For every gene and every group: U, z and the tie sum, at [group][gene] of the outputs.
  *
- * groupKeys holds segments [group][gene] by groupOffsets, nGroups · nGenes + 1 of them; they are sorted here.
+ * groupKeys holds segments [group][gene] by groupOffsets, nGroups · nGenes + 1 of them; they are sorted here. scratch holds
+ * the longest of them, starts half the longest control column and two more.
  */
 export function rankSums(
   nGenes: u32, controlKeys: usize, controlOffsets: usize, controlTies: usize, nControl: f64,
   nGroups: u32, groupKeys: usize, groupOffsets: usize, groupSizes: usize, tieCorrect: bool, continuity: bool,
-  scratch: usize, u: usize, z: usize, tieSums: usize,
+  scratch: usize, starts: usize, u: usize, z: usize, tieSums: usize,
 ): void {
   for (let gene: u32 = 0; gene < nGenes; gene++) {
     const controlAt = controlOffsets + (<usize>gene << 2);
-    const control = controlKeys + (<usize>load<u32>(controlAt) << 3);
-    const controlEnd = controlKeys + (<usize>load<u32>(controlAt, 4) << 3);
-    const nonzeroControl = <f64>((controlEnd - control) >> 3);
-    const zeroControl = nControl - nonzeroControl;
+    const controlBegin = load<u32>(controlAt);
+    const controlLength = load<u32>(controlAt, 4) - controlBegin;
+    const control = controlKeys + (<usize>controlBegin << 3);
+    const zeroControl = nControl - <f64>controlLength;
     const controlTie = load<f64>(controlTies + (<usize>gene << 3));
+
+    let lookups: u32 = 0;
+    for (let g: u32 = 0; g < nGroups; g++) {
+      const at = groupOffsets + ((<usize>g * nGenes + gene) << 2);
+      lookups += load<u32>(at, 4) - load<u32>(at);
+    }
+    const width = indexColumn(control, controlLength, lookups, starts);
+    const lowest = controlLength > 0 ? load<u64>(control) : 0;
+    const highest = controlLength > 0 ? load<u64>(control + (<usize>(controlLength - 1) << 3)) : 0;
+
     for (let g: u32 = 0; g < nGroups; g++) {
       const cell = <usize>g * nGenes + gene;
       const groupAt = groupOffsets + (cell << 2);
       const begin = load<u32>(groupAt);
       const length = load<u32>(groupAt, 4) - begin;
-      const group = groupKeys + (<usize>begin << 3);
-      const groupEnd = group + (<usize>length << 3);
-      const n = <f64>load<u32>(groupSizes + (<usize>g << 2));
-      sortSegment(group, length, scratch);
-      twiceBelow = 0;
-      addedTies = 0;
-      if (<usize>length * WALK_RATIO >= (controlEnd - control) >> 3) walk(control, controlEnd, group, groupEnd);
-      else lookUp(control, controlEnd, group, groupEnd);
+      let p = groupKeys + (<usize>begin << 3);
+      const end = p + (<usize>length << 3);
+      sortSegment(p, length, scratch);
 
+      // Sum over the group's nonzeros of 2·(control nonzeros below) + (control nonzeros equal); and what ties add.
+      let twiceBelow: f64 = 0;
+      let addedTies: f64 = 0;
+      while (p < end) {
+        const key = load<u64>(p);
+        const first = p;
+        p += 8;
+        while (p < end && load<u64>(p) == key) p += 8;
+        const copies = <f64>((p - first) >> 3);
+        let below: u32 = 0;
+        let equal: u32 = 0;
+        if (key > highest) below = controlLength;
+        else if (key >= lowest) {
+          const bucket = starts + (<usize>((key - lowest) >> width) << 2);
+          const from = load<u32>(bucket);
+          const to = load<u32>(bucket, 4);
+          below = from + lowerBound(control + (<usize>from << 3), to - from, key);
+          const found = control + (<usize>below << 3);
+          // Keys are whole numbers here, so the first key beyond is the lower bound of key + 1.
+          if (below < to && load<u64>(found) == key) equal = lowerBound(found, to - below, key + 1);
+        }
+        const c = <f64>equal;
+        twiceBelow += copies * (2 * <f64>below + c);
+        // (c + m)³ − (c + m) − (c³ − c)
+        addedTies += copies * (3 * c * (c + copies) + copies * copies - 1);
+      }
+
+      const n = <f64>load<u32>(groupSizes + (<usize>g << 2));
       const nonzero = <f64>length;
       const zeros = zeroControl + (n - nonzero);
       const twiceU = twiceBelow + 2 * nonzero * zeroControl + (n - nonzero) * zeroControl;
@@ -102,7 +120,7 @@ export function rankSums(
       const at = cell << 3;
       store<f64>(u + at, 0.5 * twiceU);
       store<f64>(tieSums + at, nonzeroTies + (zeros - 1) * zeros * (zeros + 1));
-      store<f64>(z + at, score(twiceU, n, nControl, nonzero + nonzeroControl, zeros, nonzeroTies, tieCorrect, continuity));
+      store<f64>(z + at, score(twiceU, n, nControl, zeros, nonzeroTies, tieCorrect, continuity));
     }
   }
 }
@@ -110,11 +128,11 @@ export function rankSums(
 // @ts-ignore: decorator
 @inline
 function score(
-  twiceU: f64, n: f64, nControl: f64, nonzeros: f64, zeros: f64, nonzeroTies: f64, tieCorrect: bool, continuity: bool,
+  twiceU: f64, n: f64, nControl: f64, zeros: f64, nonzeroTies: f64, tieCorrect: bool, continuity: bool,
 ): f64 {
   const total = n + nControl;
   // N³ − N − Σ(t³ − t), the zeros' block of ties taken out in closed form so that nothing large cancels.
-  const untied = nonzeros * (total * total + total * zeros + zeros * zeros - 1) - nonzeroTies;
+  const untied = (total - zeros) * (total * total + total * zeros + zeros * zeros - 1) - nonzeroTies;
   const cube = (total - 1) * total * (total + 1);
   // A single tie block of nonzeros leaves rounding errors of 1e-15; the least genuine rest is 3/N of the whole.
   if (!(untied > 1e-12 * cube)) return 0;

@@ -4,7 +4,7 @@
 /** Up to here insertion; the runs that merging starts from. */
 const RUN: u32 = 12;
 /** From here on radix: below, clearing and adding up its counters costs more than merging. */
-const RADIX_MIN: u32 = 384;
+const RADIX_MIN: u32 = 36;
 /** Radix looks at bits 31 … 62, four digits of eight: the exponent and 21 bits of the mantissa. */
 const LOWEST_BIT: u64 = 31;
 

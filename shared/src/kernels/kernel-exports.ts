@@ -113,6 +113,7 @@ export interface KernelExports {
     tieCorrect: number,
     continuity: number,
     scratch: number,
+    starts: number,
     u: number,
     z: number,
     tieSums: number,

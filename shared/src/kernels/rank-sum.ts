@@ -68,6 +68,7 @@ export function rankSumAgainstControl(
   heap.scoped(() => {
     const sizes = heap.copyU32(groups.sizes);
     const scratch = heap.f64(longestSegment(groups.offsets));
+    const starts = heap.u32((longestSegment(control.offsets) >> 1) + 2);
     heap.exports.rankSums(
       nGenes,
       control.keys.byteOffset,
@@ -81,6 +82,7 @@ export function rankSumAgainstControl(
       Number(options.tieCorrect),
       Number(options.continuity),
       scratch.byteOffset,
+      starts.byteOffset,
       u.byteOffset,
       z.byteOffset,
       tieSums.byteOffset,

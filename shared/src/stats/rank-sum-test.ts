@@ -1,6 +1,6 @@
 import type { RankSums } from '../kernels/index.js';
 import { GeneStatus } from './gene-status.js';
-import { log10NormalTwoSided, normalTwoSided } from './normal-tail.js';
+import { LEAST_EXACT_P, log10NormalTwoSided, normalTwoSided } from './normal-tail.js';
 
 export interface RankSumTest {
   /** Area under the ROC curve, U/(n₁n₂): the chance that a perturbed cell exceeds a control cell, ties counting one half. */
@@ -34,11 +34,12 @@ export function rankSumTest(
     return { auc: NaN, z: NaN, pValue: NaN, log10PValue: NaN, status: GeneStatus.tooFewCells };
   }
   const z = sums.z[at];
+  const pValue = normalTwoSided(z);
   return {
     auc: sums.u[at] / (nPerturbed * nControl),
     z,
-    pValue: normalTwoSided(z),
-    log10PValue: log10NormalTwoSided(z),
+    pValue,
+    log10PValue: pValue > LEAST_EXACT_P ? Math.log10(pValue) : log10NormalTwoSided(z),
     status: statusOf(sums.tieSums[at], nPerturbed + nControl, nExpressing),
   };
 }

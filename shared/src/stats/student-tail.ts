@@ -97,13 +97,17 @@ function expansion(df: number, xi: number): ScaledTail {
   let power = Math.sqrt(y / Math.PI);
   let s = 0.5;
   let sum = gamma;
+  const inverse = 1 / scale;
   for (let k = 1; k < COEFFICIENTS.length; k++) {
     for (let twice = 0; twice < 2; twice++) {
-      gamma = (s * gamma + power) / scale;
+      gamma = (s * gamma + power) * inverse;
       power *= xi;
       s += 1;
     }
-    sum += COEFFICIENTS[k] * gamma;
+    const term = COEFFICIENTS[k] * gamma;
+    sum += term;
+    // Terms fall by at least a factor of five each.
+    if (Math.abs(term) < 1e-17 * sum) break;
   }
   return { exponent: y, factor: sum / completeSum(scale) };
 }

@@ -1,5 +1,6 @@
 import { armMoments, type ArmMoments, type ArmSums } from './arm-moments.js';
 import { GeneStatus } from './gene-status.js';
+import { LEAST_EXACT_P } from './normal-tail.js';
 import { log10StudentTwoSided, studentTwoSided } from './student-tail.js';
 
 export interface WelchTest {
@@ -39,14 +40,9 @@ export function welch(perturbed: ArmMoments, control: ArmMoments): WelchTest {
   const shareA = a / squaredError;
   const shareB = b / squaredError;
   const degreesOfFreedom = 1 / ((shareA * shareA) / (perturbed.n - 1) + (shareB * shareB) / (control.n - 1));
-  return {
-    meanDifference,
-    t,
-    degreesOfFreedom,
-    pValue: studentTwoSided(t, degreesOfFreedom),
-    log10PValue: log10StudentTwoSided(t, degreesOfFreedom),
-    status: GeneStatus.tested,
-  };
+  const pValue = studentTwoSided(t, degreesOfFreedom);
+  const log10PValue = pValue > LEAST_EXACT_P ? Math.log10(pValue) : log10StudentTwoSided(t, degreesOfFreedom);
+  return { meanDifference, t, degreesOfFreedom, pValue, log10PValue, status: GeneStatus.tested };
 }
 
 /** `welch` of sums over cells. */
