@@ -23,7 +23,7 @@ function logTerms(S: usize, N: usize, s: usize, K: u32, inverse: f64, t: f64, u:
     let x = f64x2.mul(gap, sk);
     if (isRatio) x = f64x2.div(x, f64x2.add(one, f64x2.mul(base, sk)));
     const weight = f64x2.add(v128.load(S + at), f64x2.mul(r, v128.load(N + at)));
-    sum = f64x2.add(sum, f64x2.mul(weight, log1p2(x)));
+    sum = f64x2.add(sum, f64x2.mul(weight, log1p2(x, f64x2.add(one, x))));
   }
   return laneSum(sum);
 }

@@ -1,12 +1,56 @@
 // The Cox–Reid profile log-likelihood of every gene over a grid of dispersions, summed over groups as integers.
 
-import * as fit from "./intercept";
+import { exposure } from "./intercept";
 import { laneSum, log1p2 } from "./vector-math";
 
-/** A Newton step below this is accepted; the objective is corrected to second order, so 1e-14 of it remains. */
-const STEP_ACCEPTED: f64 = 1e-5;
+/**
+ * A Newton step below this is accepted and its effect on the objective followed to second order (log-likelihood; 1e-13
+ * of it remains) and first order (log W; 1e-9 remains).
+ */
+const STEP_ACCEPTED: f64 = 1e-4;
 const ITERATION_LIMIT: i32 = 60;
 const STEP_LIMIT: f64 = 2.0;
+
+// Results of the latest pass over the nodes, r = 1/(1 + t s).
+let sumSr: f64 = 0;
+let sumSrr: f64 = 0;
+let sumNsr: f64 = 0;
+let sumNsrr: f64 = 0;
+/** Σ (S + N/α) log1p(t s). */
+let sumLogs: f64 = 0;
+
+/**
+ * All sums of one point in one pass. Nine times in ten the first pass is the last, so the logarithms are taken along:
+ * they share 1 + t s with the rest.
+ */
+// @ts-ignore: decorator
+@inline
+function passNodes(S: usize, N: usize, s: usize, bytes: usize, t: f64, inverseAlpha: f64): void {
+  const one = f64x2.splat(1.0);
+  const tt = f64x2.splat(t);
+  const inverse = f64x2.splat(inverseAlpha);
+  let a = f64x2.splat(0.0), b = f64x2.splat(0.0), c = f64x2.splat(0.0), d = f64x2.splat(0.0), logs = f64x2.splat(0.0);
+  for (let at: usize = 0; at < bytes; at += 16) {
+    const Sk = v128.load(S + at);
+    const Nk = v128.load(N + at);
+    const sk = v128.load(s + at);
+    const x = f64x2.mul(tt, sk);
+    const u = f64x2.add(one, x);
+    const r = f64x2.div(one, u);
+    const sr = f64x2.mul(Sk, r);
+    const nr = f64x2.mul(f64x2.mul(Nk, sk), r);
+    a = f64x2.add(a, sr);
+    b = f64x2.add(b, f64x2.mul(sr, r));
+    c = f64x2.add(c, nr);
+    d = f64x2.add(d, f64x2.mul(nr, r));
+    logs = f64x2.add(logs, f64x2.mul(f64x2.add(Sk, f64x2.mul(inverse, Nk)), log1p2(x, u)));
+  }
+  sumSr = laneSum(a);
+  sumSrr = laneSum(b);
+  sumNsr = laneSum(c);
+  sumNsrr = laneSum(d);
+  sumLogs = laneSum(logs);
+}
 
 /**
  * Adds one group to sums (i64 nGenes × A, gene-major):
@@ -19,7 +63,7 @@ export function addProfileGrid(
   nGenes: u32, K: u32, S: usize, N: usize, s: usize, totals: usize,
   A: u32, alphas: usize, logAlphas: usize, scales: usize, sums: usize,
 ): u32 {
-  const effectiveCells = fit.exposure(N, s, K);
+  const effectiveCells = exposure(N, s, K);
   const rowBytes = <usize>K << 3;
   let failures: u32 = 0;
   for (let gene: usize = 0; gene < <usize>nGenes; gene++) {
@@ -40,15 +84,15 @@ export function addProfileGrid(
         previousSlope = slope;
         previousGap = gap;
       }
-      let t: f64 = 0, step: f64 = 0, score: f64 = 0, information: f64 = 0, m: f64 = 0;
+      const inverseAlpha = 1.0 / alpha;
+      let step: f64 = 0, score: f64 = 0, information: f64 = 0, m: f64 = 0;
       let low: f64 = -Infinity, high: f64 = Infinity;
       let left = ITERATION_LIMIT;
       for (; left > 0; left--) {
         m = Math.exp(eta);
-        t = alpha * m;
-        fit.nodeSums(row, N, s, K, t);
-        score = fit.sumSr - m * fit.sumNsr;
-        information = m * fit.sumNsrr + (fit.sumSr - fit.sumSrr);
+        passNodes(row, N, s, rowBytes, alpha * m, inverseAlpha);
+        score = sumSr - m * sumNsr;
+        information = m * sumNsrr + (sumSr - sumSrr);
         step = score / information;
         if (Math.abs(step) < STEP_ACCEPTED) break;
         if (score > 0) low = eta; else high = eta;
@@ -57,17 +101,9 @@ export function addProfileGrid(
         eta = next;
       }
       if (left == 0) failures++;
-      slope = (m * (fit.sumNsr - fit.sumNsrr) - (fit.sumSr - fit.sumSrr)) / information;
-
-      const tt = f64x2.splat(t);
-      const inverse = f64x2.splat(1.0 / alpha);
-      let logs = f64x2.splat(0.0);
-      for (let at: usize = 0; at < rowBytes; at += 16) {
-        const weight = f64x2.add(v128.load(row + at), f64x2.mul(inverse, v128.load(N + at)));
-        logs = f64x2.add(logs, f64x2.mul(weight, log1p2(f64x2.mul(tt, v128.load(s + at)))));
-      }
-      const fisher = m * (fit.sumNsr + fit.sumNsrr * step);
-      const term = total * (eta - poisson + 1.0) - laneSum(logs) + 0.5 * score * step - 0.5 * Math.log(fisher / total);
+      slope = (m * (sumNsr - sumNsrr) - (sumSr - sumSrr)) / information;
+      const fisher = m * (sumNsr + sumNsrr * step);
+      const term = total * (eta - poisson + 1.0) - sumLogs + 0.5 * score * step - 0.5 * Math.log(fisher / total);
       eta += step;
       const target = sums + ((gene * <usize>A + a) << 3);
       store<i64>(target, load<i64>(target) + <i64>nearest(term * scale));

@@ -1,10 +1,30 @@
 import { DENSE_COUNTS, type CountHistogram } from './count-histogram.js';
 
-/** Value, first and second derivative of a function of x = log α. */
-export interface Jet {
-  value: number;
+/** First and second derivative of a function of x = log α. */
+export interface Slopes {
   first: number;
   second: number;
+}
+
+const TERMS = DENSE_COUNTS - 1;
+
+/** log1p(α l) for l = 1 … 63 at fixed points of log α: shared by all genes. */
+export class CountLogTable {
+  private readonly logs: Float64Array;
+
+  constructor(readonly logAlphas: Float64Array) {
+    this.logs = new Float64Array(logAlphas.length * TERMS);
+    for (let a = 0; a < logAlphas.length; a++) {
+      for (let l = 1; l <= TERMS; l++) this.logs[a * TERMS + l - 1] = Math.log1p(Math.exp(logAlphas[a]) * l);
+    }
+  }
+
+  /** Σ_l above[l − 1] · log1p(α l) at point a. */
+  sum(above: Float64Array, a: number): number {
+    let sum = 0;
+    for (let i = 0; i < above.length; i++) sum += above[i] * this.logs[a * TERMS + i];
+    return sum;
+  }
 }
 
 /**
@@ -36,19 +56,36 @@ export class CountTerms {
     this.above = above.subarray(0, length);
   }
 
-  /** @param logAlpha - x = log α */
-  evaluate(logAlpha: number): Jet {
+  /** The sum at x = log α. */
+  value(logAlpha: number): number {
     const alpha = Math.exp(logAlpha);
-    const jet: Jet = { value: 0, first: 0, second: 0 };
+    let value = this.largeValue(alpha);
+    for (let l = 1; l <= this.above.length; l++) value += this.above[l - 1] * Math.log1p(alpha * l);
+    return value;
+  }
+
+  /** The sum at every point of a table. */
+  values(table: CountLogTable): Float64Array {
+    return table.logAlphas.map((x, a) => table.sum(this.above, a) + this.largeValue(Math.exp(x)));
+  }
+
+  /** Derivatives of the sum at x = log α. */
+  slopes(logAlpha: number): Slopes {
+    const alpha = Math.exp(logAlpha);
+    const slopes: Slopes = { first: 0, second: 0 };
     for (let l = 1; l <= this.above.length; l++) {
       const ratio = (alpha * l) / (1 + alpha * l);
-      const cells = this.above[l - 1];
-      jet.value += cells * Math.log1p(alpha * l);
-      jet.first += cells * ratio;
-      jet.second += (cells * ratio) / (1 + alpha * l);
+      slopes.first += this.above[l - 1] * ratio;
+      slopes.second += (this.above[l - 1] * ratio) / (1 + alpha * l);
     }
-    for (const [count, cells] of this.large) addLargeTerms(jet, alpha, count, cells);
-    return jet;
+    for (const [count, cells] of this.large) addLargeSlopes(slopes, alpha, count, cells);
+    return slopes;
+  }
+
+  private largeValue(alpha: number): number {
+    let value = 0;
+    for (const [count, cells] of this.large) value += cells * largeSum(alpha, count);
+    return value;
   }
 }
 
@@ -68,19 +105,26 @@ const trigammaTail = (z: number): number => {
   return (w * (1 / 6 - w * (1 / 30 - w * (1 / 42 - w / 30)))) / z;
 };
 
-/** Adds cells · Σ_{l=64}^{count−1} log1p(α l) and its derivatives, with r = 1/α, a = r + 64, b = r + count. */
-function addLargeTerms(jet: Jet, alpha: number, count: number, cells: number): void {
+/** Σ_{l=64}^{count−1} log1p(α l), with r = 1/α, a = r + 64, b = r + count. */
+function largeSum(alpha: number, count: number): number {
+  const a = 1 / alpha + DENSE_COUNTS;
+  const b = 1 / alpha + count;
+  const gap = count - DENSE_COUNTS;
+  return (a - 0.5) * Math.log1p(gap / a) + gap * Math.log1p(alpha * count) - gap + (stirling(b) - stirling(a));
+}
+
+/**
+ * Adds the derivatives of cells · `largeSum`. d/dx log1p(αl) = 1 − r/(r + l), and the sums of 1/(r + l) and 1/(r + l)²
+ * are differences of digamma and trigamma.
+ */
+function addLargeSlopes(slopes: Slopes, alpha: number, count: number, cells: number): void {
   const r = 1 / alpha;
   const a = r + DENSE_COUNTS;
   const b = r + count;
   const gap = count - DENSE_COUNTS;
-  const growth = Math.log1p(gap / a);
-  const value = (a - 0.5) * growth + gap * Math.log1p(alpha * count) - gap + (stirling(b) - stirling(a));
-  // d/dx log1p(αl) = 1 − r/(r + l): sums of 1/(r + l) and 1/(r + l)² are differences of digamma and trigamma.
   const halves = (0.5 * gap) / (a * b);
-  const harmonic = growth + halves + (digammaTail(b) - digammaTail(a));
+  const harmonic = Math.log1p(gap / a) + halves + (digammaTail(b) - digammaTail(a));
   const squares = gap / (a * b) + halves * (1 / a + 1 / b) + (trigammaTail(a) - trigammaTail(b));
-  jet.value += cells * value;
-  jet.first += cells * (gap - r * harmonic);
-  jet.second += cells * r * (harmonic - r * squares);
+  slopes.first += cells * (gap - r * harmonic);
+  slopes.second += cells * r * (harmonic - r * squares);
 }

@@ -1,4 +1,11 @@
-import type { Jet } from './count-terms.js';
+import { CountLogTable } from './count-terms.js';
+
+/** Value, first and second derivative of a function of x = log α. */
+export interface Jet {
+  readonly value: number;
+  readonly first: number;
+  readonly second: number;
+}
 
 /** One interval of log α with Chebyshev nodes of the first kind. */
 interface Panel {
@@ -35,6 +42,8 @@ export interface DispersionGrid {
   readonly logMin: number;
   readonly logMax: number;
   readonly panels: readonly Panel[];
+  /** For the part of the likelihood that depends on single counts. */
+  readonly countLogs: CountLogTable;
 }
 
 /** The grid that every stage of a run shares. @param panels - only for tests that justify the default */
@@ -56,9 +65,11 @@ export function createDispersionGrid(panels: typeof PANELS = PANELS): Dispersion
     }
     built.push(panel);
   }
+  const points = Float64Array.from(logAlphas);
   return {
-    count: logAlphas.length,
-    logAlphas: Float64Array.from(logAlphas),
+    count: points.length,
+    logAlphas: points,
+    countLogs: new CountLogTable(points),
     logMin: built[0].low,
     logMax: built[built.length - 1].high,
     panels: built,

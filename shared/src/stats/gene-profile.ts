@@ -1,5 +1,5 @@
 import type { CountHistogram } from './count-histogram.js';
-import { CountTerms, type Jet } from './count-terms.js';
+import { CountTerms, type Slopes } from './count-terms.js';
 import { GridInterpolant, type DispersionGrid } from './dispersion-grid.js';
 
 /** Normal prior of log α. */
@@ -30,18 +30,7 @@ export class GeneProfile {
   ) {
     this.interpolant = new GridInterpolant(grid, groupSums);
     this.countTerms = new CountTerms(histogram, gene);
-    this.nodeValues = groupSums.map((sum, a) => sum + this.countTerms.evaluate(grid.logAlphas[a]).value);
-  }
-
-  /** Value and derivatives at x = log α. */
-  evaluate(x: number): Jet {
-    const jet = this.interpolant.evaluate(x);
-    const counts = this.countTerms.evaluate(x);
-    return {
-      value: jet.value + counts.value,
-      first: jet.first + counts.first,
-      second: jet.second + counts.second,
-    };
+    this.nodeValues = this.countTerms.values(grid.countLogs).map((value, a) => value + groupSums[a]);
   }
 
   /**
@@ -76,8 +65,11 @@ export class GeneProfile {
     return x;
   }
 
-  private slope(x: number, prior: LogNormalPrior | undefined): { first: number; second: number } {
-    const { first, second } = this.evaluate(x);
+  private slope(x: number, prior: LogNormalPrior | undefined): Slopes {
+    const groups = this.interpolant.evaluate(x);
+    const counts = this.countTerms.slopes(x);
+    const first = groups.first + counts.first;
+    const second = groups.second + counts.second;
     if (prior === undefined) return { first, second };
     return { first: first - (x - prior.mean) / prior.variance, second: second - 1 / prior.variance };
   }
