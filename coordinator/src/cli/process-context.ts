@@ -1,7 +1,7 @@
 import type { WriteStream } from 'node:tty';
 import type { CliContext, CliOutput, CliServices } from './cli-context.js';
 
-const DEFAULT_COLUMNS = 100;
+const DEFAULT_COLUMNS = 80;
 
 /** Colours for terminals that have them, unless `NO_COLOR` says no (https://no-color.org). */
 function hasColour(stream: WriteStream, environment: NodeJS.ProcessEnv): boolean {
@@ -12,7 +12,8 @@ function outputOf(stream: WriteStream, environment: NodeJS.ProcessEnv): CliOutpu
   return {
     isTerminal: stream.isTTY && environment['TERM'] !== 'dumb',
     get columns() {
-      return stream.isTTY ? stream.columns : DEFAULT_COLUMNS;
+      // A terminal that does not know its size reports 0.
+      return stream.isTTY && stream.columns > 0 ? stream.columns : DEFAULT_COLUMNS;
     },
     hasColour: hasColour(stream, environment),
     write: (text) => void stream.write(text),

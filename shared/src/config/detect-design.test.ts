@@ -155,6 +155,12 @@ describe('finding the design', () => {
       'a control label that no column has',
       [labels('perturbation', { A: 4, 'non-targeting': 4 })],
       { controlLabel: 'NTC' },
+      'no column of obs has the control label "NTC": in "perturbation", "non-targeting" looks like a control',
+    ],
+    [
+      'a control label that no column has, where nothing looks like one',
+      [labels('perturbation', { A: 4, B: 4 })],
+      { controlLabel: 'NTC' },
       'no column of obs has the control label "NTC": name the column with --perturbation-column; obs has "perturbation"',
     ],
     [

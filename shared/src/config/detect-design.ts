@@ -113,6 +113,13 @@ function detectedColumn(columns: readonly DesignColumn[], controlLabel: string |
   }
   const what =
     controlLabel === null ? 'looks like perturbations with a control' : `has the control label "${controlLabel}"`;
+  // A label that is not there is most often another spelling of one that is.
+  const others = controlLabel === null ? [] : perturbationColumnCandidates(columns, null);
+  if (others.length === 1) {
+    throw new InvalidInputError(`no column of obs ${what}`, {
+      hint: `in "${others[0].name}", ${listNames(controlCandidates(labelsOf(others[0])))} looks like a control`,
+    });
+  }
   throw new InvalidInputError(`no column of obs ${what}`, {
     hint:
       labelled.length === 0

@@ -6,8 +6,6 @@ import type { JobUpdate } from './job-view.js';
 import { describeStage } from './line-renderer.js';
 
 const BAR_CELLS = 28;
-/** Below this width the bar gives way to the percentage alone. */
-const NARROW_COLUMNS = 70;
 const CLEAR_LINE = '\r\u001b[2K';
 
 /** A bar of `cells` characters of which `share` is full. */
@@ -59,12 +57,17 @@ export class BarRenderer {
     const percent = `${Math.floor(stage.progress * 100)}%`.padStart(4);
     const tasks = stage.tasksTotal > 0 ? `  ${stage.tasksDone}/${stage.tasksTotal} tasks` : '';
     const left = job.etaSeconds === undefined ? '' : `  about ${formatDuration(job.etaSeconds)} left`;
-    const isNarrow = this.output.columns < NARROW_COLUMNS;
-    const bar = isNarrow ? '' : `  ${drawBar(stage.progress, BAR_CELLS)}`;
-    return `  ${stage.name.padEnd(nameWidth)}${bar} ${percent}${isNarrow ? '' : tasks}${left}`.slice(
-      0,
-      this.output.columns - 1,
-    );
+    const name = `  ${stage.name.padEnd(nameWidth)}`;
+    const bar = `  ${drawBar(stage.progress, BAR_CELLS)}`;
+    // A line that is too long would wrap and could not be cleared: the least telling parts go first.
+    const variants = [
+      `${name}${bar} ${percent}${tasks}${left}`,
+      `${name}${bar} ${percent}${left}`,
+      `${name} ${percent}${left}`,
+      `${name} ${percent}`,
+    ];
+    const room = this.output.columns - 1;
+    return variants.find((text) => text.length <= room) ?? percent.trim().slice(0, room);
   }
 
   /** Writes a line that stays, above the bar. */
