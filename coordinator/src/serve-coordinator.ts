@@ -23,8 +23,10 @@ export async function serveCoordinator(settings: CoordinatorSettings, signal: Ab
   // Shards are cut for the workers that are there when a stage begins.
   const cluster = (): { slots: number; memoryBytes: number } => {
     const workers = coordinator?.engine.workers() ?? [];
-    const memories = workers.map(({ memoryBytes }) => memoryBytes).filter((bytes) => bytes > 0);
-    return { slots: Math.max(1, workers.length), memoryBytes: Math.min(settings.taskMemory, ...memories) };
+    // A worker runs one task a thread: each gets an equal part of its memory.
+    const memories = workers.map(({ memoryBytes, threads }) => memoryBytes / threads).filter((bytes) => bytes > 0);
+    const slots = workers.reduce((sum, { threads }) => sum + threads, 0);
+    return { slots: Math.max(1, slots), memoryBytes: Math.floor(Math.min(settings.taskMemory, ...memories)) };
   };
   coordinator = await startCoordinator({
     planner: new DePlanner(cluster, streamResults),

@@ -4,13 +4,7 @@ import type { ByteSource } from '../storage/index.js';
 
 /** The array types a bundle can hold. */
 export type BundleArray =
-  | Float64Array
-  | Float32Array
-  | Int32Array
-  | Uint32Array
-  | Uint16Array
-  | Uint8Array
-  | BigInt64Array;
+  Float64Array | Float32Array | Int32Array | Uint32Array | Uint16Array | Uint8Array | BigInt64Array;
 
 const CONSTRUCTORS = {
   f64: Float64Array,
@@ -24,7 +18,8 @@ const CONSTRUCTORS = {
 type Dtype = keyof typeof CONSTRUCTORS;
 
 const dtypeOf = (array: BundleArray): Dtype => {
-  for (const [name, constructor] of Object.entries(CONSTRUCTORS)) if (array instanceof constructor) return name as Dtype;
+  for (const [name, constructor] of Object.entries(CONSTRUCTORS))
+    if (array instanceof constructor) return name as Dtype;
   throw new InvariantBrokenError('this array type cannot be stored in a bundle');
 };
 
@@ -57,7 +52,7 @@ const bytesOf = (array: BundleArray): Uint8Array => new Uint8Array(array.buffer,
 export function encodeBundle(meta: unknown, arrays: Readonly<Record<string, BundleArray>>): Uint8Array[] {
   const names = Object.keys(arrays);
   const checks = names.map((name) => {
-    const bytes = bytesOf(arrays[name] as BundleArray);
+    const bytes = bytesOf(arrays[name]);
     const crc: number[] = [];
     for (let at = 0; at < bytes.length; at += CHECK_BYTES) crc.push(crc32(bytes.subarray(at, at + CHECK_BYTES)));
     return crc;
@@ -65,8 +60,8 @@ export function encodeBundle(meta: unknown, arrays: Readonly<Record<string, Bund
   // Offsets are relative to the end of the header, so that their digits do not change the header's own length.
   let offset = 0;
   const entries: ArrayEntry[] = names.map((name, i) => {
-    const array = arrays[name] as BundleArray;
-    const entry = { name, dtype: dtypeOf(array), length: array.length, offset, crc: checks[i] as number[] };
+    const array = arrays[name];
+    const entry = { name, dtype: dtypeOf(array), length: array.length, offset, crc: checks[i] };
     offset = aligned(offset + array.byteLength);
     return entry;
   });
@@ -80,7 +75,7 @@ export function encodeBundle(meta: unknown, arrays: Readonly<Record<string, Bund
   header.set(json, PREFIX_BYTES);
   const parts: Uint8Array[] = [header];
   for (const name of names) {
-    const bytes = bytesOf(arrays[name] as BundleArray);
+    const bytes = bytesOf(arrays[name]);
     parts.push(bytes);
     const padding = aligned(bytes.length) - bytes.length;
     if (padding > 0) parts.push(new Uint8Array(padding));
@@ -103,7 +98,8 @@ export class BundleReader<Meta> {
     await source.readInto(0, prefix);
     const view = new DataView(prefix.buffer);
     const jsonBytes = view.getUint32(4, true);
-    if (view.getUint32(0, true) !== MAGIC || PREFIX_BYTES + jsonBytes > source.sizeBytes) throw corrupt(source, 'header');
+    if (view.getUint32(0, true) !== MAGIC || PREFIX_BYTES + jsonBytes > source.sizeBytes)
+      throw corrupt(source, 'header');
     const json = new Uint8Array(jsonBytes);
     await source.readInto(PREFIX_BYTES, json);
     if (crc32(json) !== view.getUint32(8, true)) throw corrupt(source, 'header');

@@ -1,5 +1,11 @@
 import { encodeBundle, type FitSummary, type TaskSpec } from '@shardex/shared/artifacts';
-import { loadMeasures, MeasureAccumulator, MomentAccumulator, MomentColumn, normalisedTotals } from '@shardex/shared/kernels';
+import {
+  loadMeasures,
+  MeasureAccumulator,
+  MomentAccumulator,
+  MomentColumn,
+  normalisedTotals,
+} from '@shardex/shared/kernels';
 import { fitPerturbation, freezeControl, GeneStatus, logFoldChange, type FrozenControl } from '@shardex/shared/stats';
 import type { TaskOutput } from './commit.js';
 import { compareMeans } from './fit-t-test.js';
@@ -21,12 +27,11 @@ export async function runFit(scope: TaskScope, spec: FitSpec): Promise<TaskOutpu
   const control = await frozenStatistics(job);
   const rows = await openGroupRows(scope, spec.groupBegin, spec.groupEnd);
   const groups: number[] = [];
-  for (let group = spec.groupBegin; group < spec.groupEnd; group++) if (factors.groupKept[group] === 1) groups.push(group);
+  for (let group = spec.groupBegin; group < spec.groupEnd; group++)
+    if (factors.groupKept[group] === 1) groups.push(group);
   const results = new FitRows(parameters, groups.length, nGenes);
   const arms = new PerturbationArms(scope, factors, control, rows, results);
-  const ranks = parameters.tests.includes('wilcoxon')
-    ? new RankTest(scope, rows, groups, control)
-    : null;
+  const ranks = parameters.tests.includes('wilcoxon') ? new RankTest(scope, rows, groups, control) : null;
   let nonzeros = 0;
   for (const [row, group] of groups.entries()) {
     const nExpressing = await arms.test(group, row);
@@ -120,11 +125,20 @@ class PerturbationArms {
     set('z_score', fit.zScore);
     set('pvalue', fit.pValue);
     set('log10_pvalue', fit.log10PValue);
-    set('mean', normalisedTotals(nb.measures, nb.measures.nodes).map((total) => total / cells));
+    set(
+      'mean',
+      normalisedTotals(nb.measures, nb.measures.nodes).map((total) => total / cells),
+    );
     set('status', fit.status);
     if (parameters.layers === 'crispyx') {
-      set('logfoldchange_raw_ln', fit.log2FoldChange.map((value) => value * Math.LN2));
-      set('standard_error_ln', fit.standardErrorLog2.map((value) => value * Math.LN2));
+      set(
+        'logfoldchange_raw_ln',
+        fit.log2FoldChange.map((value) => value * Math.LN2),
+      );
+      set(
+        'standard_error_ln',
+        fit.standardErrorLog2.map((value) => value * Math.LN2),
+      );
       set('intercept', fit.meanControl.map(Math.log));
       set('converged', fit.converged);
       set('iterations', fit.iterations);

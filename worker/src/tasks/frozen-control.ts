@@ -36,7 +36,7 @@ export async function frozenStatistics(job: JobData): Promise<FrozenStatistics> 
 async function load(job: JobData): Promise<FrozenStatistics> {
   const { nGenes, parameters } = job.context;
   const chunks: BundleReader<ControlSummary>[] = [];
-  for (let covered = 0; covered < nGenes; ) {
+  for (let covered = 0; covered < nGenes;) {
     const chunk = await job.open<ControlSummary>(SCRATCH_NAMES.task('control', chunks.length));
     chunks.push(chunk);
     covered = chunk.meta.geneEnd;
@@ -55,9 +55,7 @@ async function load(job: JobData): Promise<FrozenStatistics> {
     S.set(await chunk.f64('S'), at * nNodes);
     sumCounts.set(await chunk.f64('sumCounts'), at);
   }
-  const nb = withNb
-    ? { S, N: await chunks[0].f64('N'), sumCounts, dispersions: await readDispersions(job) }
-    : null;
+  const nb = withNb ? { S, N: await chunks[0].f64('N'), sumCounts, dispersions: await readDispersions(job) } : null;
   return { cells: chunks[0].meta.cells, nExpressing, moments, nb, chunks };
 }
 

@@ -131,7 +131,7 @@ export class GroupRows {
     const g = group - this.groupBegin;
     for (const segment of this.segments) {
       const last = segment.groupRows[g + 1];
-      for (let begin = segment.groupRows[g]; begin < last; ) {
+      for (let begin = segment.groupRows[g]; begin < last;) {
         if (this.options.signal.aborted) throw new CancelledError('the task was abandoned');
         let end = begin;
         let nonzeros = 0;

@@ -1,7 +1,12 @@
 import { createHash } from 'node:crypto';
 import { encodeBundle, type ScanSummary, type TaskAssignment, type TaskSpec } from '@shardex/shared/artifacts';
 import { CancelledError, InvalidInputError } from '@shardex/shared/errors';
-import { openRowSource, unpackMatrixDescriptor, type MatrixDescriptor, type PackedDescriptor } from '@shardex/shared/h5ad';
+import {
+  openRowSource,
+  unpackMatrixDescriptor,
+  type MatrixDescriptor,
+  type PackedDescriptor,
+} from '@shardex/shared/h5ad';
 import type { CsrBlock } from '@shardex/shared/matrix';
 import { openByteSource } from '@shardex/shared/storage';
 import type { TaskOutput } from './commit.js';
@@ -180,12 +185,15 @@ class RowSums {
     const where = `cell ${block.rowBegin + r + 1}, gene ${block.indices[i] + 1} of ${this.job.context.parameters.input}`;
     const what = Number.isNaN(value) ? 'NaN' : value < 0 ? `the negative value ${value}` : `the value ${value}`;
     const isFraction = value > 0 && Number.isFinite(value) && Math.floor(value) !== value;
-    throw new InvalidInputError(`${where} holds ${what}, which is not ${this.isCounts ? 'a count' : 'on the log1p scale'}`, {
-      hint:
-        this.isCounts && isFraction
-          ? 'choose the matrix of raw counts with --layer, or declare --input-scale log1p if the values are log-normalised'
-          : 'choose another matrix with --layer or repair the file',
-      details: { cell: block.rowBegin + r, gene: block.indices[i] },
-    });
+    throw new InvalidInputError(
+      `${where} holds ${what}, which is not ${this.isCounts ? 'a count' : 'on the log1p scale'}`,
+      {
+        hint:
+          this.isCounts && isFraction
+            ? 'choose the matrix of raw counts with --layer, or declare --input-scale log1p if the values are log-normalised'
+            : 'choose another matrix with --layer or repair the file',
+        details: { cell: block.rowBegin + r, gene: block.indices[i] },
+      },
+    );
   }
 }

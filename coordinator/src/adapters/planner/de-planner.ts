@@ -12,17 +12,20 @@ import { InvalidInputError, InvariantBrokenError } from '@shardex/shared/errors'
 import { packMatrixDescriptor } from '@shardex/shared/h5ad';
 import { taskId, type JobId } from '@shardex/shared/ids';
 import { openStore, type ObjectStore } from '@shardex/shared/storage';
-import type {
-  JobHistory,
-  JobPlanner,
-  JobSpec,
-  PlannedTask,
-  PreparedJob,
-  ReductionReport,
-  ResultsRequest,
-  StagePlan,
-} from '../../domain/job-planner-port.js';
-import { planControl, planGroups, planScan, type ClusterShape } from '../../domain/plan-shards.js';
+import {
+  type ClusterShape,
+  type JobHistory,
+  type JobPlanner,
+  type JobSpec,
+  planControl,
+  planGroups,
+  type PlannedTask,
+  planScan,
+  type PreparedJob,
+  type ReductionReport,
+  type ResultsRequest,
+  type StagePlan,
+} from '../../domain/index.js';
 import { withArtifact } from '../reductions/scratch.js';
 import { claimOutput, existingResults, removeScratch, scratchFolder, scratchRoot } from './job-folder.js';
 import { readInput, type ResolvedInput } from './read-input.js';
@@ -95,7 +98,8 @@ export class DePlanner implements JobPlanner {
     });
     const results = await existingResults(parameters.output);
     const warnings = [...input.warnings];
-    if (spec.existingOutput === 'resume' && results.includes('run.json')) warnings.push('finished results are made again');
+    if (spec.existingOutput === 'resume' && results.includes('run.json'))
+      warnings.push('finished results are made again');
     return { stages: stagesOf(parameters), params: parameters, warnings };
   }
 
@@ -115,8 +119,14 @@ export class DePlanner implements JobPlanner {
     const { memoryBytes } = this.cluster();
     return Promise.all(
       specs.map(async (spec, i): Promise<PlannedTask> => {
-        const output = outputs[i] as string;
-        const task = { taskId: taskId(`${jobId}/${stage}/${i}`), spec, scratchUri: job.scratchUri, output, memoryBytes };
+        const output = outputs[i];
+        const task = {
+          taskId: taskId(`${jobId}/${stage}/${i}`),
+          spec,
+          scratchUri: job.scratchUri,
+          output,
+          memoryBytes,
+        };
         if (!(await job.store.exists(output))) return task;
         return { ...task, alreadyDone: { output, bytesRead: 0, bytesWritten: 0, nonzeros: 0, fits: 0, warnings: [] } };
       }),

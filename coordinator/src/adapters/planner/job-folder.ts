@@ -3,7 +3,7 @@ import { access, constants, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { DeParameters } from '@shardex/shared/config';
 import { InvalidInputError, toShardexError } from '@shardex/shared/errors';
-import type { ExistingOutput } from '../../domain/job-planner-port.js';
+import type { ExistingOutput } from '../../domain/index.js';
 
 /** Files that make a folder a results folder. */
 export const RESULT_FILES = [

@@ -1,9 +1,20 @@
 import { join } from 'node:path';
 import type { StageName } from '@shardex/shared/artifacts';
 import type { DeParameters } from '@shardex/shared/config';
-import { outputFiles, scratchBytes, stageCosts, type JobSize } from '../../domain/cost-model.js';
-import { planControl, planGroups, planScan, type ClusterShape } from '../../domain/plan-shards.js';
-import type { PlanCluster, PlanEstimate, PlannedStage, PlanSummary } from '../../domain/plan-summary.js';
+import {
+  type ClusterShape,
+  type JobSize,
+  outputFiles,
+  type PlanCluster,
+  planControl,
+  type PlanEstimate,
+  planGroups,
+  type PlannedStage,
+  planScan,
+  type PlanSummary,
+  scratchBytes,
+  stageCosts,
+} from '../../domain/index.js';
 import { stagesOf } from './de-planner.js';
 import { existingResults } from './job-folder.js';
 import { readInput, type ResolvedInput } from './read-input.js';

@@ -9,7 +9,7 @@ import {
   type ObsColumn,
 } from '@shardex/shared/h5ad';
 import { openByteSource } from '@shardex/shared/storage';
-import { resolveDesign, type Design } from '../../domain/design.js';
+import { resolveDesign, type Design } from '../../domain/index.js';
 
 /** The input as a job sees it, with everything that was left open decided. */
 export interface ResolvedInput {
@@ -39,7 +39,8 @@ export async function readInput(parameters: DeParameters): Promise<ResolvedInput
   const sizeFactorColumn = parameters.sizeFactors === 'total' ? null : parameters.sizeFactors.slice('obs:'.length);
   const wanted = [choice.column, ...(sizeFactorColumn === null ? [] : [sizeFactorColumn])];
   for (const name of wanted) requireColumn(overview, name);
-  const matrix = parameters.layer === null ? 'X' : parameters.layer === 'raw/X' ? 'raw/X' : `layers/${parameters.layer}`;
+  const matrix =
+    parameters.layer === null ? 'X' : parameters.layer === 'raw/X' ? 'raw/X' : `layers/${parameters.layer}`;
   requireMatrix(overview, matrix);
   const metadata = await readH5adMetadata(path, { matrix, obsColumns: wanted, varNames: true });
   const descriptor = metadata.descriptor as MatrixDescriptor;
@@ -48,7 +49,7 @@ export async function readInput(parameters: DeParameters): Promise<ResolvedInput
       hint: 'there is nothing to test',
     });
   }
-  const labels = columnLabels(metadata.columns[0] as ObsColumn);
+  const labels = columnLabels(metadata.columns[0]);
   const design = resolveDesign(labels.codes, labels.labels, choice.control, parameters.perturbations, choice.column);
   const inputScale = parameters.inputScale ?? (await judgeScale(path, matrix, descriptor));
   if (inputScale === 'log1p' && parameters.tests.includes('nb-glm')) {
@@ -61,15 +62,17 @@ export async function readInput(parameters: DeParameters): Promise<ResolvedInput
     const { count, example } = metadata.duplicateVarNames as { count: number; example: string | null };
     warnings.push(`${count} genes repeat a name used before (first: ${example}); their rows keep the file's order`);
   }
-  if (design.unlabelled > 0) warnings.push(`${design.unlabelled} cells have no label in "${choice.column}" and are left out`);
-  if (design.notSelected > 0) warnings.push(`${design.notSelected} cells of perturbations that were not asked for are left out`);
+  if (design.unlabelled > 0)
+    warnings.push(`${design.unlabelled} cells have no label in "${choice.column}" and are left out`);
+  if (design.notSelected > 0)
+    warnings.push(`${design.notSelected} cells of perturbations that were not asked for are left out`);
   return {
     metadata,
     descriptor,
     parameters: { ...parameters, perturbationColumn: choice.column, controlLabel: choice.control, inputScale },
     inputScale,
     design,
-    givenSizeFactors: sizeFactorColumn === null ? null : numericColumn(metadata.columns[1] as ObsColumn),
+    givenSizeFactors: sizeFactorColumn === null ? null : numericColumn(metadata.columns[1]),
     warnings,
   };
 }

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { ShardexError, toShardexError, type ErrorDetails, type ErrorTag } from '@shardex/shared/errors';
-import type { JobHistory } from '../../domain/job-planner-port.js';
+import type { JobHistory } from '../../domain/index.js';
 
 /** One reduction, by value. */
 export interface ReductionOrder {

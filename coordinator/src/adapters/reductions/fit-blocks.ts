@@ -56,4 +56,3 @@ export async function readBlock(
 function readLayer(reader: BundleReader<FitSummary>, name: string, layer: ResultLayer): Promise<MatrixRows> {
   return reader[layer.dtype](name);
 }
-

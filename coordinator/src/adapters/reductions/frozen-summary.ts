@@ -20,7 +20,11 @@ export interface FrozenSummary {
   /** Mean of the normalised, not logged, expression (counts per 10,000) of the control cells, per gene. */
   readonly controlMeanNormalised: Float32Array;
   /** Per gene; null when the dispersion was not estimated. */
-  readonly dispersion: { readonly final: Float32Array; readonly trend: Float32Array; readonly genewise: Float32Array } | null;
+  readonly dispersion: {
+    readonly final: Float32Array;
+    readonly trend: Float32Array;
+    readonly genewise: Float32Array;
+  } | null;
   /** A sentence when fits did not converge. */
   notConverged(fits: FitOutputs): readonly string[];
 }

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RESULT_FILES } from '../planner/job-folder.js';
-import type { JobHistory } from '../../domain/job-planner-port.js';
+import type { JobHistory } from '../../domain/index.js';
 import { writeCells } from './write-cells.js';
 import { readFits } from './fit-outputs.js';
 import { readFrozen } from './frozen-summary.js';

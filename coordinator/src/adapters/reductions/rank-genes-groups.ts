@@ -50,8 +50,8 @@ export class RankedGenes {
           const values = (arrays.get(name) as A).subarray(at, at + nGenes);
           return values.map((_, i) => values[order[i]]) as A;
         };
-        groups.set(groupLabels[fits.groups[row] as number] as string, {
-          names: Array.from(order, (gene) => geneNames[gene] as string),
+        groups.set(groupLabels[fits.groups[row]], {
+          names: Array.from(order, (gene) => geneNames[gene]),
           scores: pick<Float32Array>('z_score'),
           logFoldChanges: pick<Float32Array>(effect),
           pValues: pick<Float64Array>('pvalue'),
@@ -69,7 +69,7 @@ export class RankedGenes {
     return {
       params: {
         groupby: parameters.perturbationColumn,
-        reference: groupLabels[0] as string,
+        reference: groupLabels[0],
         method: this.test === 'nb-glm' ? 'nb_glm' : this.test,
         use_raw: false,
         corr_method: 'benjamini-hochberg',

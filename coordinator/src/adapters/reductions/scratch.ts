@@ -1,9 +1,4 @@
-import {
-  BundleReader,
-  SCRATCH_NAMES,
-  type JobContext,
-  type ScanSummary,
-} from '@shardex/shared/artifacts';
+import { BundleReader, SCRATCH_NAMES, type JobContext, type ScanSummary } from '@shardex/shared/artifacts';
 import { CancelledError, ResultLostError, ShardexError } from '@shardex/shared/errors';
 import { openStore, type ObjectStore } from '@shardex/shared/storage';
 

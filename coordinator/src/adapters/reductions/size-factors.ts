@@ -1,9 +1,15 @@
 import { createHash } from 'node:crypto';
-import { encodeBundle, SCRATCH_NAMES, type JobContext, type ScanSummary, type SizeFactorSummary } from '@shardex/shared/artifacts';
+import {
+  encodeBundle,
+  SCRATCH_NAMES,
+  type JobContext,
+  type ScanSummary,
+  type SizeFactorSummary,
+} from '@shardex/shared/artifacts';
 import { InvalidInputError } from '@shardex/shared/errors';
 import { decodeRowsReference } from '@shardex/shared/kernels';
 import { chooseNodes, quantumExponents } from '@shardex/shared/stats';
-import { finiteRange, keptGroups, sizeFactors } from '../../domain/summarise-scan.js';
+import { finiteRange, keptGroups, sizeFactors } from '../../domain/index.js';
 import { withArtifact, type ReductionScope, type ScanReader } from './scratch.js';
 
 /** Sums over all scan outputs, still with every group. */
@@ -73,11 +79,14 @@ export async function reduceSizeFactors(scope: ReductionScope): Promise<readonly
 
   const warnings: string[] = [];
   if (sums.emptyCells > 0) warnings.push(`${sums.emptyCells} cells without a single count were left out`);
-  if (sums.fewGenesCells > 0) warnings.push(`${sums.fewGenesCells} cells with fewer than ${parameters.minGenes} genes were left out`);
+  if (sums.fewGenesCells > 0)
+    warnings.push(`${sums.fewGenesCells} cells with fewer than ${parameters.minGenes} genes were left out`);
   if (dropped.length > 0) warnings.push(droppedSentence(dropped, parameters.minCellsPerPerturbation));
-  if (genesDropped > 0) warnings.push(`${genesDropped} genes expressed in fewer than ${parameters.minCellsPerGene} cells are not tested`);
+  if (genesDropped > 0)
+    warnings.push(`${genesDropped} genes expressed in fewer than ${parameters.minCellsPerGene} cells are not tested`);
   const single = context.groupLabels.filter((_, g) => groupKept[g] === 1 && sums.groupCells[g] === 1);
-  if (single.length > 0) warnings.push(`${single.length} groups have one cell only (${shown(single)}): no t-test for them`);
+  if (single.length > 0)
+    warnings.push(`${single.length} groups have one cell only (${shown(single)}): no t-test for them`);
 
   const summary: SizeFactorSummary = {
     keptCells,

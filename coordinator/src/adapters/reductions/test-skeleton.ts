@@ -27,7 +27,7 @@ export function describeTest(
   const { geneNames, groupLabels } = scope.context;
   return {
     obs: {
-      index: fits.groups.map((group) => groupLabels[group] as string),
+      index: fits.groups.map((group) => groupLabels[group]),
       columns: {
         n_cells: { kind: 'numeric', values: Int32Array.from(fits.cells) },
         n_genes_tested: { kind: 'numeric', values: testedPerRow },
@@ -37,12 +37,14 @@ export function describeTest(
     uns: {
       method: METHOD_NAMES[test],
       effect: TEST_OUTPUTS[test].effect,
-      control_label: groupLabels[0] as string,
+      control_label: groupLabels[0],
       perturbation_column: scope.context.parameters.perturbationColumn,
       pvalue_correction: 'benjamini-hochberg',
       n_tests: global.count,
       n_control_cells: frozen.controlCells,
-      status_legend: Object.fromEntries(GENE_STATUS_LEGEND.map(({ name, meaning }, code) => [`${code}`, `${name}: ${meaning}`])),
+      status_legend: Object.fromEntries(
+        GENE_STATUS_LEGEND.map(({ name, meaning }, code) => [`${code}`, `${name}: ${meaning}`]),
+      ),
       parameters: parametersOf(scope),
       ...(test === 'nb-glm' ? nbUns(scope, frozen) : {}),
       ...(ranked === null ? {} : { rank_genes_groups: ranked.toUns() }),

@@ -5,12 +5,7 @@ import {
   type SizeFactorSummary,
   type TrendSummary,
 } from '@shardex/shared/artifacts';
-import {
-  CountHistogram,
-  createDispersionGrid,
-  estimateDispersions,
-  normalisedSumQuanta,
-} from '@shardex/shared/stats';
+import { CountHistogram, createDispersionGrid, estimateDispersions, normalisedSumQuanta } from '@shardex/shared/stats';
 import { withArtifact, type ReductionScope } from './scratch.js';
 
 /**
@@ -26,13 +21,17 @@ export async function reduceTrend(scope: ReductionScope): Promise<readonly strin
   const profileSums = new BigInt64Array(nGenes * grid.logAlphas.length);
   const normalisedQuanta = new Float64Array(nGenes);
   const histogram = new CountHistogram(nGenes);
-  const factors = await withArtifact<SizeFactorSummary, FactorArrays>(store, SCRATCH_NAMES.sizeFactors, async (reader) => ({
-    keptCells: reader.meta.keptCells,
-    logMin: reader.meta.nodes.logMin,
-    geneTotal: await reader.f64('geneTotal'),
-    groupKept: await reader.u8('groupKept'),
-    quantumExponents: await reader.i32('quantumExponents'),
-  }));
+  const factors = await withArtifact<SizeFactorSummary, FactorArrays>(
+    store,
+    SCRATCH_NAMES.sizeFactors,
+    async (reader) => ({
+      keptCells: reader.meta.keptCells,
+      logMin: reader.meta.nodes.logMin,
+      geneTotal: await reader.f64('geneTotal'),
+      groupKept: await reader.u8('groupKept'),
+      quantumExponents: await reader.i32('quantumExponents'),
+    }),
+  );
   const names = scope.outputs['dispersion'] ?? [];
   for (const [i, name] of names.entries()) {
     scope.checkCancelled();

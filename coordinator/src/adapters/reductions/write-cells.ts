@@ -13,7 +13,9 @@ export async function writeCells(scope: ReductionScope): Promise<string> {
   const { context, store } = scope;
   const { parameters, groupLabels, nCells } = context;
   const { obsNames } = await readH5adMetadata(parameters.input, { obsNames: true, varNames: false });
-  const group = await withArtifact<JobContext, Int32Array>(store, SCRATCH_NAMES.context, (reader) => reader.i32('group'));
+  const group = await withArtifact<JobContext, Int32Array>(store, SCRATCH_NAMES.context, (reader) =>
+    reader.i32('group'),
+  );
   const cells = await withArtifact<SizeFactorSummary, CellArrays>(store, SCRATCH_NAMES.sizeFactors, async (reader) => ({
     total: await reader.f64('total'),
     nGenes: await reader.u32('nGenes'),
@@ -34,7 +36,7 @@ export async function writeCells(scope: ReductionScope): Promise<string> {
       const end = Math.min(nCells, begin + BLOCK_ROWS);
       await table.append([
         (obsNames ?? []).slice(begin, end),
-        Array.from(group.subarray(begin, end), (g) => (g < 0 ? '' : (groupLabels[g] as string))),
+        Array.from(group.subarray(begin, end), (g) => (g < 0 ? '' : groupLabels[g])),
         cells.total.subarray(begin, end),
         Int32Array.from(cells.nGenes.subarray(begin, end)),
         cells.sizeFactor.subarray(begin, end),

@@ -1,6 +1,6 @@
 import { DEFAULT_DE_PARAMETERS, type DeParameters } from '@shardex/shared/config';
 import { openStore } from '@shardex/shared/storage';
-import type { JobHistory } from '../../domain/job-planner-port.js';
+import type { JobHistory } from '../../domain/index.js';
 import type { FitOutputs } from './fit-outputs.js';
 import type { FrozenSummary } from './frozen-summary.js';
 import type { ReductionScope } from './scratch.js';

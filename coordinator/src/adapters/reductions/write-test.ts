@@ -105,7 +105,7 @@ async function appendTidy(
 ): Promise<void> {
   const { nGenes, geneNames, groupLabels } = scope.context;
   for (let row = block.rowBegin; row < block.rowEnd; row++) {
-    const label = groupLabels[fits.groups[row] as number] as string;
+    const label = groupLabels[fits.groups[row]];
     const begin = (row - block.rowBegin) * nGenes;
     const values: TableValues[] = [new Array<string>(nGenes).fill(label), geneNames];
     for (const { name } of layers) values.push((arrays.get(name) as MatrixRows).subarray(begin, begin + nGenes));
