@@ -1,8 +1,5 @@
 import erfcx from '@stdlib/math-base-special-erfcx';
 
-/** Above this a p-value has all its digits, and its logarithm is taken of itself instead of being worked out anew. */
-export const LEAST_EXACT_P = 1e-290;
-
 /**
  * Two-sided tail of the standard normal distribution, p = 2 Φ(−|z|) = erfc(|z|/√2).
  *

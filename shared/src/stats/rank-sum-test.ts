@@ -1,6 +1,7 @@
 import type { RankSums } from '../kernels/index.js';
 import { GeneStatus } from './gene-status.js';
-import { LEAST_EXACT_P, log10NormalTwoSided, normalTwoSided } from './normal-tail.js';
+import { LEAST_EXACT_P } from './least-exact-p.js';
+import { log10NormalTwoSided, normalTwoSided } from './normal-tail.js';
 
 export interface RankSumTest {
   /** Area under the ROC curve, U/(n₁n₂): the chance that a perturbed cell exceeds a control cell, ties counting one half. */

@@ -1,6 +1,6 @@
 import { armMoments, type ArmMoments, type ArmSums } from './arm-moments.js';
 import { GeneStatus } from './gene-status.js';
-import { LEAST_EXACT_P } from './normal-tail.js';
+import { LEAST_EXACT_P } from './least-exact-p.js';
 import { log10StudentTwoSided, studentTwoSided } from './student-tail.js';
 
 export interface WelchTest {
