@@ -34,22 +34,19 @@ describe('wrong use', () => {
     ['de', "missing required argument 'FILE': see shardex de --help"],
     ['de a.h5ad', 'there is no folder for the results: name one with --out DIR'],
     ['de a.h5ad b.h5ad --out r', "too many arguments for 'de'. Expected 1 argument but got 2: see shardex de --help"],
-    ['de a.h5ad --out r --workers 0', '--workers "0" is not a whole number from 1 to 1024: give one, as --workers 1'],
+    ['de a.h5ad --out r --workers 0', '--workers "0" is not a whole number from 1 to 1024: give one, as 1'],
     ['de a.h5ad --out r --alpha', "option '--alpha <LEVEL>' argument missing: see shardex de --help"],
     ['de a.h5ad --out r --shrink apeglm', "unknown option '--shrink': see shardex de --help"],
     ['simulate a.h5ad', "required option '--cells <N>' not specified: see shardex simulate --help"],
     [
       'simulate a.h5ad --cells x --genes 1 --perturbations 1',
-      '--cells "x" is not a whole number of at least 1: give one, as --cells 1',
+      '--cells "x" is not a whole number of at least 1: give one, as 1',
     ],
     ['results /nowhere', '/nowhere: no such folder: name the folder that "shardex de --out" wrote'],
     ['results /nowhere --format xml', '--format: unknown format "xml": valid are "table", "csv" and "json"'],
-    ['jobs --limit 0', '--limit "0" is not a whole number from 1 to 10000: give one, as --limit 1'],
+    ['jobs --limit 0', '--limit "0" is not a whole number from 1 to 10000: give one, as 1'],
     ['jobs --coordinator here', '--coordinator "here" is not an address: write HOST:PORT, as 127.0.0.1:7070'],
-    [
-      'coordinator --lease-ms soon',
-      '--lease-ms "soon" is not a whole number of at least 100: give one, as --lease-ms 100',
-    ],
+    ['coordinator --lease-ms soon', '--lease-ms "soon" is not a whole number of at least 100: give one, as 100'],
     ['coordinator --config /nowhere.yaml', 'reading /nowhere.yaml: no such file or directory: check the path'],
   ])('%j is one sentence and exit code 2', async (line, sentence) => {
     expect(await run(line)).toEqual({ code: 2, stdout: '', stderr: `shardex: ${sentence}\n` });

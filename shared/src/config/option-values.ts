@@ -36,7 +36,7 @@ export function parseWholeNumber(text: string, source: string, least = 0, most =
   if (!(value >= least && value <= most)) {
     const range = most === 0xffff_ffff ? `of at least ${least}` : `from ${least} to ${most}`;
     throw new InvalidInputError(`${source} "${text}" is not a whole number ${range}`, {
-      hint: `give one, as ${source} ${Math.max(least, 1)}`,
+      hint: `give one, as ${Math.max(least, 1)}`,
     });
   }
   return value;
@@ -47,7 +47,7 @@ export function parseNumber(text: string, source: string): number {
   const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text.trim()) ? Number(text) : Number.NaN;
   if (!Number.isFinite(value)) {
     throw new InvalidInputError(`${source} "${text}" is not a number`, {
-      hint: `write it in digits, as ${source} 0.05`,
+      hint: 'write it in digits, as 0.05',
     });
   }
   return value;

@@ -89,16 +89,13 @@ describe('options of de', () => {
     [{ perturbations: ' , ' }, '--perturbations is an empty list: name at least one, or leave the option out'],
     [{ perturbationColumn: ' ' }, '--perturbation-column is empty: give a name, or leave the option out'],
     [{ inputScale: 'log2' }, '--input-scale: unknown scale "log2": valid are "counts" and "log1p"'],
-    [{ minGenes: '1.5' }, '--min-genes "1.5" is not a whole number of at least 0: give one, as --min-genes 1'],
-    [{ minGenes: '-1' }, '--min-genes "-1" is not a whole number of at least 0: give one, as --min-genes 1'],
+    [{ minGenes: '1.5' }, '--min-genes "1.5" is not a whole number of at least 0: give one, as 1'],
+    [{ minGenes: '-1' }, '--min-genes "-1" is not a whole number of at least 0: give one, as 1'],
     [
       { minCellsPerPerturbation: 'ten' },
-      '--min-cells-per-perturbation "ten" is not a whole number of at least 0: give one, as --min-cells-per-perturbation 1',
+      '--min-cells-per-perturbation "ten" is not a whole number of at least 0: give one, as 1',
     ],
-    [
-      { minCellsPerGene: '' },
-      '--min-cells-per-gene "" is not a whole number of at least 0: give one, as --min-cells-per-gene 1',
-    ],
+    [{ minCellsPerGene: '' }, '--min-cells-per-gene "" is not a whole number of at least 0: give one, as 1'],
     [
       { sizeFactors: 'ratio' },
       '--size-factors: "ratio" is not a way to get size factors: valid are "total" and "obs:NAME", where NAME is a column of obs',
@@ -111,11 +108,11 @@ describe('options of de', () => {
       { dispersion: '-0.1' },
       '--dispersion -0.1 is not a positive number: give one above 0 (1e-8 is Poisson noise), or leave the option out to estimate it for each gene',
     ],
-    [{ dispersion: 'Infinity' }, '--dispersion "Infinity" is not a number: write it in digits, as --dispersion 0.05'],
+    [{ dispersion: 'Infinity' }, '--dispersion "Infinity" is not a number: write it in digits, as 0.05'],
     [{ nbTest: 'score' }, '--nb-test: unknown test "score": valid are "lrt" and "wald"'],
     [{ alpha: '0' }, '--alpha 0 is not between 0 and 1: give a significance level, as 0.05'],
     [{ alpha: '1' }, '--alpha 1 is not between 0 and 1: give a significance level, as 0.05'],
-    [{ alpha: 'five' }, '--alpha "five" is not a number: write it in digits, as --alpha 0.05'],
+    [{ alpha: 'five' }, '--alpha "five" is not a number: write it in digits, as 0.05'],
     [
       { format: 'h5ad,tsv' },
       '--format: unknown format "tsv": did you mean "csv"? valid are "h5ad", "csv" and "parquet"',
@@ -148,9 +145,9 @@ describe('options of a run', () => {
   });
 
   it.each<[RunFlags, string]>([
-    [{ workers: '0' }, '--workers "0" is not a whole number from 1 to 1024: give one, as --workers 1'],
-    [{ workers: 'many' }, '--workers "many" is not a whole number from 1 to 1024: give one, as --workers 1'],
-    [{ workers: '2.5' }, '--workers "2.5" is not a whole number from 1 to 1024: give one, as --workers 1'],
+    [{ workers: '0' }, '--workers "0" is not a whole number from 1 to 1024: give one, as 1'],
+    [{ workers: 'many' }, '--workers "many" is not a whole number from 1 to 1024: give one, as 1'],
+    [{ workers: '2.5' }, '--workers "2.5" is not a whole number from 1 to 1024: give one, as 1'],
     [
       { memory: '4 potatoes' },
       '--memory "4 potatoes" is not a memory size: write a number and a unit, as 4GiB or 512MB',
