@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { runEmbedded, type EmbeddedTuning } from '@shardex/coordinator/embedded';
 import { DEFAULT_DE_PARAMETERS, type DeParameters } from '@shardex/shared/config';
 
-const LAUNCHER = fileURLToPath(new URL('../../coordinator/bin/shardex.mjs', import.meta.url));
+export const LAUNCHER = fileURLToPath(new URL('../../coordinator/bin/shardex.mjs', import.meta.url));
 
 export interface CliOutcome {
   readonly exitCode: number | null;
@@ -54,6 +54,9 @@ export async function simulatedScreen(folder: string): Promise<string> {
 export interface ClusterRun extends EmbeddedTuning {
   readonly workers?: number;
   readonly parameters?: Partial<DeParameters>;
+  readonly existingOutput?: 'refuse' | 'force' | 'resume';
+  /** Aborted: the job is cancelled. */
+  readonly signal?: AbortSignal;
   /** Called at every change of the job. */
   readonly onUpdate?: Parameters<typeof runEmbedded>[2];
 }
@@ -63,9 +66,9 @@ export async function runCluster(input: string, output: string, run: ClusterRun 
   const parameters = { ...DEFAULT_DE_PARAMETERS, input, output, ...run.parameters };
   const { job } = await runEmbedded(
     parameters,
-    { workers: run.workers ?? 1, memoryBytes: 2 ** 30, existingOutput: 'refuse' },
+    { workers: run.workers ?? 1, memoryBytes: 2 ** 30, existingOutput: run.existingOutput ?? 'refuse' },
     run.onUpdate ?? (() => undefined),
-    new AbortController().signal,
+    run.signal ?? new AbortController().signal,
     run,
   );
   return job;

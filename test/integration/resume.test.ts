@@ -1,0 +1,87 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { JobState, StageState } from '@shardex/proto';
+import { hashes, LAUNCHER, runCluster, shardex, simulatedScreen } from '../support/shardex.js';
+
+const FILES = ['nb_glm.h5ad', 'wilcoxon.h5ad', 't_test.h5ad', 'cells.parquet'];
+
+interface RunRecord {
+  readonly stages: readonly { readonly name: string; readonly tasks: number; readonly tasks_resumed: number }[];
+}
+
+describe('an interrupted run', () => {
+  let folder: string;
+  let screen: string;
+  let expected: Record<string, string>;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'shardex-test-'));
+    screen = await simulatedScreen(folder);
+    await runCluster(screen, join(folder, 'whole'));
+    expected = await hashes(join(folder, 'whole'), FILES);
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  it('shows no results, and goes on with --resume from what was finished, to the same bytes', async () => {
+    const output = join(folder, 'resumed');
+    const stop = new AbortController();
+    const cancelled = await runCluster(screen, output, {
+      workers: 2,
+      taskNonzeros: 7_000,
+      signal: stop.signal,
+      onUpdate: ({ job }) => {
+        if (job.stages.find(({ name }) => name === 'dispersion')?.state === StageState.RUNNING) stop.abort();
+      },
+    });
+    expect(cancelled.state).toBe(JobState.CANCELLED);
+    expect((await readdir(output)).filter((name) => !name.startsWith('.'))).toEqual([]);
+
+    const resumed = await runCluster(screen, output, { existingOutput: 'resume' });
+    expect(resumed.state, resumed.failure?.message).toBe(JobState.SUCCEEDED);
+    const { stages } = JSON.parse(await readFile(join(output, 'run.json'), 'utf8')) as RunRecord;
+    const scan = stages.find(({ name }) => name === 'scan');
+    // The shards are those of the first run, although this cluster would have cut one.
+    expect(scan?.tasks).toBeGreaterThan(5);
+    expect(scan?.tasks_resumed).toBe(scan?.tasks);
+    expect(await hashes(output, FILES)).toEqual(expected);
+    expect(await readdir(output)).not.toContain('.shardex-scratch');
+  });
+
+  it('is refused with --resume when a parameter differs, and says which', async () => {
+    const output = join(folder, 'different');
+    const stop = new AbortController();
+    await runCluster(screen, output, {
+      taskNonzeros: 7_000,
+      signal: stop.signal,
+      onUpdate: ({ job }) => {
+        if (job.stages.some(({ name, state }) => name === 'control' && state === StageState.RUNNING)) stop.abort();
+      },
+    });
+    const outcome = await shardex(['de', screen, '--out', output, '--nb-test', 'wald', '--resume']);
+    expect(outcome.exitCode).toBe(2);
+    expect(outcome.stderr).toContain('nbTest');
+    expect(outcome.stderr).toContain('--force');
+  });
+
+  it('that Ctrl-C ended exits with 130, leaves no result and no process', async () => {
+    const output = join(folder, 'interrupted');
+    const child = spawn(process.execPath, [LAUNCHER, 'de', screen, '--out', output, '--workers', '2', '--json'], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let stderr = '';
+    let fired = false;
+    const exit = new Promise<number | null>((resolve) => child.once('close', resolve));
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+      if (fired || !stderr.includes('"scan"')) return;
+      fired = true;
+      child.kill('SIGINT');
+    });
+    expect(await exit).toBe(130);
+    expect(fired, 'the interrupt never fired').toBe(true);
+    expect((await readdir(output)).filter((name) => !name.startsWith('.'))).toEqual([]);
+  });
+});
