@@ -174,7 +174,7 @@ describe('the vectorised log1p', () => {
 const arm = fc.record({ cells: screen(4), empty: fc.boolean() });
 const dispersion = fc.oneof(
   fc.constant(0),
-  fc.double({ min: -18, max: 4, noNaN: true }).map((x) => Math.exp(x)),
+  fc.double({ min: -18, max: 8.5, noNaN: true }).map((x) => Math.exp(x)),
 );
 
 const measuresOf = (
@@ -252,7 +252,7 @@ describe('fits from measures', () => {
       fc.property(fc.array(arm, { minLength: 1, maxLength: 3 }), (groups) => {
         const heap = KernelHeap.create();
         const nodes = nodesOver(16, 0.2, 5);
-        const logAlphas = [-18, -12, -7, -5, -3, -1.5, -0.5, 0.5, 2, 3.9];
+        const logAlphas = [-18, -12, -7, -5, -3, -1.5, -0.5, 0.5, 2, 3.9, 6.2, 8.5];
         const quanta = [36, 35, 34, 33];
         const measures = groups.map((group) => measuresOf(heap, nodes, group));
         const profile = new DispersionProfile(heap, 4, nodes.sizeFactors, logAlphas, quanta);

@@ -71,7 +71,7 @@ describe('the dispersion grid', () => {
     const totals = [0, 1, 1e3, 1e6, 1e9, 4e12];
     for (const [i, q] of quantumExponents(totals, 1e7).entries()) {
       // The largest sum the docstring allows, in quanta.
-      const largest = totals[i] * (Math.log1p(50 * totals[i]) + 14) * 2 ** q;
+      const largest = totals[i] * (Math.log1p(5000 * totals[i]) + 14) * 2 ** q;
       expect(largest).toBeLessThanOrEqual(2 ** 61);
       if (totals[i] <= 1e6) expect(2 ** -q).toBeLessThan(1e-10);
     }

@@ -4,7 +4,7 @@ import type { DispersionGrid } from './dispersion-grid.js';
 import { fitDispersionTrend, trendAt, type DispersionTrend } from './dispersion-trend.js';
 import { GeneProfile } from './gene-profile.js';
 
-/** Least dispersion, and least upper bound, of the search (DESeq2: minDisp, max(10, number of samples)). */
+/** Least dispersion of the search, and least of its upper bound, max(10, cells), as DESeq2 has them; the grid ends at 5000. */
 const LEAST_DISPERSION = 1e-8;
 const UPPER_BOUND = 10;
 /** Genewise estimates from here on enter the prior's variance (DESeq2: 100 · minDisp). */

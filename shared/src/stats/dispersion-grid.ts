@@ -21,15 +21,17 @@ interface Panel {
 /**
  * Panels of log α and their numbers of nodes.
  *
- * The profile is analytic in log α up to distance π from the real line; its singularities stand where α times a mean
- * count is −1, so they are dense beside the upper panel and far from the lower one, where every model is all but Poisson.
- * Measured against direct maximisation on 84 genes (means 0.02 to 1000, dispersions 1e-4 to 5; largest error of log α
- * where α > 1e-3, and where not): 6 + 36 nodes 9e-6 and 3e-5, 6 + 40 1.5e-6 and 4e-5, 8 + 44 1e-7 and 5e-6. Splitting
- * at 1e-3 with 10 + 36 nodes reaches 2e-7 above but loses dispersions of 1e-4 at means of 1000 altogether.
+ * The upper bound has to hold real data: in a screen with a median of 59 counts a cell (Datlinger 2021, scifi-RNA-seq) half
+ * the genes have dispersions beyond 240, by our estimate as by glmGamPoi's. The profile is analytic in log α up to distance
+ * π from the real line; its singularities stand where α times a mean count is −1, so they are dense beside the upper
+ * panel and far from the lower one, where every model is all but Poisson. Measured against direct maximisation on 108
+ * genes (means 0.01 to 1000, dispersions 1e-4 to 400; largest error of log α where α > 1e-3, and below): 6 + 50 nodes
+ * 7e-6 and 2e-4, 6 + 54 1.5e-6 and 1e-4, 6 + 58 2e-7 and 3e-5. Splitting at 1e-3 instead loses dispersions of 1e-4 at means
+ * of 1000 altogether; three panels need as many nodes as two.
  */
 const PANELS: readonly { readonly low: number; readonly high: number; readonly count: number }[] = [
   { low: 1e-8, high: 1e-4, count: 6 },
-  { low: 1e-4, high: 50, count: 42 },
+  { low: 1e-4, high: 5000, count: 58 },
 ];
 
 /** Grid of dispersions on which profiles are summed, and the interpolation between its points. */
