@@ -54,7 +54,7 @@ export interface DispersionEstimate {
  * Estimates every gene's dispersion from the profile sums over all groups, as DESeq2 defines it: genewise maximum, trend,
  * maximum a posteriori about the trend, outliers keeping their own estimate.
  *
- * Cost: about 20 µs a gene.
+ * Cost: about 40 µs a gene.
  *
  * @throws InvalidInputError when no gene has enough counts to estimate anything
  * @source Love, Huber & Anders 2014, Genome Biology 15:550, methods; DESeq2 1.38.3
