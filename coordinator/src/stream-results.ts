@@ -1,5 +1,4 @@
-import { ResultFile } from './cli/results/result-file.js';
-import { tidyName, tidyRows } from './cli/results/tidy-rows.js';
+import { ResultFile, tidyName, tidyRows } from './cli/index.js';
 import type { ResultsRequest } from './domain/index.js';
 
 /** Rows sent at a time: about 100 KiB of text, well within a message. */
