@@ -40,8 +40,8 @@ export class FrameReader {
   }
 
   /** The names of the rows as text. */
-  index(): string[] {
-    const column = this.readNode(this.indexName, `${this.frame}/${this.indexName}`);
+  async index(): Promise<string[]> {
+    const column = await this.readNode(this.indexName, `${this.frame}/${this.indexName}`);
     return columnTexts(column).map((text) => text ?? '');
   }
 
@@ -49,7 +49,7 @@ export class FrameReader {
    * @throws InvalidInputError when there is no such column
    * @throws CorruptDataError when its length is not the frame's, or a code has no category
    */
-  read(name: string): ObsColumn {
+  async read(name: string): Promise<ObsColumn> {
     const path = `${this.frame}/${name}`;
     if (!this.columnNames().includes(name) || this.file.kindOf(path) === 'absent') {
       throw new InvalidInputError(`${this.label} has no column "${name}" in ${this.frame.slice(1)}`, {
@@ -57,7 +57,7 @@ export class FrameReader {
         details: { column: name },
       });
     }
-    const column = this.readNode(name, path);
+    const column = await this.readNode(name, path);
     const length = column.kind === 'categorical' ? column.codes.length : column.values.length;
     if (length !== this.nRows) {
       throw this.corrupt(name, `has ${length} entries where ${this.frame.slice(1)} has ${this.nRows} rows`);
@@ -127,24 +127,27 @@ export class FrameReader {
     return this.file.referencedNode(path, 'categories');
   }
 
-  private readNode(name: string, path: string): ObsColumn {
+  private async readNode(name: string, path: string): Promise<ObsColumn> {
     const categories = this.categoriesPath(name, path);
-    if (categories !== null) return this.readCategorical(name, path, categories);
-    if (this.file.kindOf(path) === 'dataset') return plainColumn(name, this.file.readDataset(path), null);
+    return categories === null ? this.readPlain(name, path) : this.readCategorical(name, path, categories);
+  }
+
+  private async readPlain(name: string, path: string): Promise<ObsColumn> {
+    if (this.file.kindOf(path) === 'dataset') return plainColumn(name, await this.file.readDataset(path), null);
     if (this.file.kindOf(`${path}/values`) !== 'dataset') {
       throw new UnsupportedDataError(`${this.label}: ${path.slice(1)} is stored in a way that is not read`, {
         hint: 'turn the column into strings or numbers with pandas first',
       });
     }
-    const masked = this.file.kindOf(`${path}/mask`) === 'dataset' ? this.file.readDataset(`${path}/mask`) : null;
+    const masked = this.file.kindOf(`${path}/mask`) === 'dataset' ? await this.file.readDataset(`${path}/mask`) : null;
     const missing = masked === null ? null : maskOf(masked);
-    return plainColumn(name, this.file.readDataset(`${path}/values`), missing);
+    return plainColumn(name, await this.file.readDataset(`${path}/values`), missing);
   }
 
-  private readCategorical(name: string, path: string, categoriesPath: string): ObsColumn {
+  private async readCategorical(name: string, path: string, categoriesPath: string): Promise<ObsColumn> {
     const isGroup = this.file.kindOf(path) === 'group';
-    const codes = this.file.readDataset(isGroup ? `${path}/codes` : path);
-    const categories = columnTexts(this.readNode(name, categoriesPath)).map((text) => text ?? '');
+    const codes = await this.file.readDataset(isGroup ? `${path}/codes` : path);
+    const categories = columnTexts(await this.readPlain(name, categoriesPath)).map((text) => text ?? '');
     const ordered = this.file.attribute(isGroup ? path : categoriesPath, 'ordered');
     if (codes.kind !== 'integers') throw this.corrupt(name, 'has codes that are not whole numbers');
     const numbers = Int32Array.from(codes.values as Float64Array, Number);

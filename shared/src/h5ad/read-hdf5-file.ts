@@ -1,6 +1,10 @@
 import { CorruptDataError, ShardexError } from '../errors/index.js';
+import { readVariableStrings, type Hdf5Bytes } from './hdf5/index.js';
 import { hasDiagnostics, loadH5wasm, takeDiagnostics, type H5Module } from './h5wasm-module.js';
 import { decodeValues, type Hdf5Values } from './read-hdf5-values.js';
+
+/** Registered number of the filter whose plugin fails on strings. */
+const LZF = 32000;
 
 export type Hdf5NodeKind = 'group' | 'dataset' | 'other' | 'absent';
 export type Hdf5Metadata = ReturnType<H5Module['get_dataset_metadata']>;
@@ -15,19 +19,23 @@ export class Hdf5File {
   private constructor(
     private readonly module: H5Module,
     private readonly id: bigint,
-    private readonly path: string,
+    private readonly bytes: Hdf5Bytes,
   ) {}
 
   /**
-   * @param path - of a file that is known to exist and to begin as an HDF5 file
+   * @param bytes - of a local file
    * @throws CorruptDataError when HDF5 cannot open it
    */
-  static async open(path: string): Promise<Hdf5File> {
+  static async open(bytes: Hdf5Bytes): Promise<Hdf5File> {
     const module = await loadH5wasm();
     takeDiagnostics();
-    const id = module.open(path, module.H5F_ACC_RDONLY, false, -1, -1);
-    if (id < 0n) throw damaged(path, 'the file cannot be opened');
-    return new Hdf5File(module, id, path);
+    const id = module.open(bytes.source.uri, module.H5F_ACC_RDONLY, false, -1, -1);
+    if (id < 0n) throw damaged(bytes.source.uri, 'the file cannot be opened');
+    return new Hdf5File(module, id, bytes);
+  }
+
+  private get path(): string {
+    return this.bytes.source.uri;
   }
 
   close(): void {
@@ -85,7 +93,11 @@ export class Hdf5File {
   }
 
   /** All values of a dataset, flattened. */
-  readDataset(dataset: string): Hdf5Values {
+  async readDataset(dataset: string): Promise<Hdf5Values> {
+    if (this.metadataOf(dataset).vlen && this.filtersOf(dataset).includes(LZF)) {
+      const values = await readVariableStrings(this.bytes, this.addressOf(dataset), dataset.slice(1));
+      return { kind: 'strings', values };
+    }
     return this.checked(dataset, () => {
       const metadata = this.module.get_dataset_metadata(this.id, dataset);
       const values = this.read(

@@ -4,7 +4,7 @@ import { Hdf5Bytes } from './hdf5/index.js';
 import { FrameReader } from './read-columns.js';
 import { Hdf5File } from './read-hdf5-file.js';
 import { describeMatrix, listMatrices } from './read-matrices.js';
-import type { DuplicateNames, H5adMetadata, MetadataRequest } from './types.js';
+import type { DuplicateNames, H5adMetadata, MetadataRequest, ObsColumn } from './types.js';
 
 /**
  * Reads an h5ad file's metadata in this very thread. The HDF5 library's memory never shrinks, so a process that is to
@@ -22,7 +22,7 @@ export async function readMetadataHere(path: string, request: MetadataRequest): 
         hint: 'close it there; after a crash run "h5clear -s"',
       });
     }
-    const file = await Hdf5File.open(source.uri);
+    const file = await Hdf5File.open(bytes);
     try {
       return await assemble(source, bytes, file, request);
     } finally {
@@ -50,10 +50,12 @@ async function assemble(
     request.matrix === undefined
       ? null
       : await describeMatrix(file, bytes, matrices, request.matrix, obs.nRows, genes.nRows);
-  const obsNames = request.obsNames === true ? obs.index() : null;
-  const varNames = request.varNames === false ? null : genes.index();
+  const obsNames = request.obsNames === true ? await obs.index() : null;
+  const varNames = request.varNames === false ? null : await genes.index();
   const duplicateObsNames = obsNames === null ? null : duplicatesOf(obsNames);
   const duplicateVarNames = varNames === null ? null : duplicatesOf(varNames);
+  const columns: ObsColumn[] = [];
+  for (const name of request.obsColumns ?? []) columns.push(await obs.read(name));
   return {
     path: label,
     sizeBytes: source.sizeBytes,
@@ -69,7 +71,7 @@ async function assemble(
     varNames,
     duplicateObsNames,
     duplicateVarNames,
-    columns: (request.obsColumns ?? []).map((name) => obs.read(name)),
+    columns,
     descriptor,
     warnings: [...duplicateWarning('cell', duplicateObsNames), ...duplicateWarning('gene', duplicateVarNames)],
   };

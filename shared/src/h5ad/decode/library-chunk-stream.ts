@@ -1,5 +1,6 @@
 import { UnsupportedDataError } from '../../errors/index.js';
 import { FileByteSource } from '../../storage/index.js';
+import { Hdf5Bytes } from '../hdf5/index.js';
 import { Hdf5File } from '../read-hdf5-file.js';
 import type { DatasetDescriptor } from '../types.js';
 import type { ChunkMap } from './chunk-map.js';
@@ -38,10 +39,11 @@ export class LibraryChunkStream implements ChunkStream {
         hint: 'copy the file to a local disk first',
       });
     }
+    const file = await Hdf5File.open(await Hdf5Bytes.open(source));
     // The library keeps the stored bytes to itself: whoever wants them has them read a second time.
     const wanted = onStoredChunk !== undefined;
     const stored = wanted ? new StoredChunkReader(source, map, chunks, rangeBytes, label, dataset.path) : null;
-    return new LibraryChunkStream(await Hdf5File.open(source.uri), dataset, map, chunks, options, stored);
+    return new LibraryChunkStream(file, dataset, map, chunks, options, stored);
   }
 
   async nextInto(target: Uint8Array): Promise<void> {

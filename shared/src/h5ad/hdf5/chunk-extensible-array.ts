@@ -26,8 +26,8 @@ interface DataBlock {
   readonly address: number;
   readonly firstEntry: number;
   readonly entries: number;
-  /** Which pages are written; null when the block is not paged. */
-  readonly pages: Uint8Array | null;
+  /** Which pages are written, and the number of this block's first page in there; null when the block is not paged. */
+  readonly pages: { readonly bitmap: Uint8Array; readonly first: number } | null;
 }
 
 interface SuperBlock {
@@ -42,7 +42,8 @@ interface SuperBlock {
  * Entries are held by the index block itself, by data blocks it points to, and by data blocks that super blocks
  * point to. Super block u has 2^⌊u/2⌋ data blocks of 2^⌈u/2⌉ · minBlockEntries entries.
  *
- * @source HDF5 File Format Specification 4.0, section VIII.C
+ * @source HDF5 File Format Specification 4.0, section VIII.C; the order of the page bits is that of H5EA__lookup_elmt in
+ *   H5EA.c (HDF5 1.14)
  */
 export async function readExtensibleArray(
   file: Hdf5Bytes,
@@ -123,10 +124,11 @@ async function readSuperBlocks(
   supers: readonly SuperBlock[],
   what: string,
 ): Promise<DataBlock[]> {
-  const bitmapBytes = (order: number): number => {
+  const pagesOf = (order: number): number => {
     const perBlock = entriesOf(order, shape);
-    return perBlock > shape.pageEntries ? Math.ceil(perBlock / shape.pageEntries / 8) : 0;
+    return perBlock > shape.pageEntries ? perBlock / shape.pageEntries : 0;
   };
+  const bitmapBytes = (order: number): number => Math.ceil(pagesOf(order) / 8);
   const prefix = BLOCK_PREFIX_BYTES + shape.offsetBytes;
   const reads = supers.map(({ address, order }) => ({
     address,
@@ -138,11 +140,11 @@ async function readSuperBlocks(
     const block = new ByteCursor(bytes, what);
     block.expect('EASB');
     block.position = prefix;
-    const width = bitmapBytes(order);
-    const bitmaps = block.slice(blocksOf(order) * width);
+    // Room is left for whole bytes a block, but the library numbers the pages of all blocks consecutively.
+    const bitmap = block.slice(blocksOf(order) * bitmapBytes(order));
+    const perBlock = entriesOf(order, shape);
     for (let k = 0; k < blocksOf(order); k++) {
-      const pages = width > 0 ? bitmaps.subarray(k * width, (k + 1) * width) : null;
-      const perBlock = entriesOf(order, shape);
+      const pages = pagesOf(order) > 0 ? { bitmap, first: k * pagesOf(order) } : null;
       found.push({ address: block.u64(), firstEntry: firstEntry + k * perBlock, entries: perBlock, pages });
     }
   });
@@ -174,7 +176,7 @@ async function readDataBlocks(
       return;
     }
     for (let page = 0; page * pageEntries < end - firstEntry; page++) {
-      if (!isPageWritten(pages, page)) continue;
+      if (!isPageWritten(pages.bitmap, pages.first + page)) continue;
       block.position = prefix + CHECKSUM_BYTES + page * (pageEntries * entryBytes + CHECKSUM_BYTES);
       const first = firstEntry + page * pageEntries;
       const last = Math.min(end, first + pageEntries);

@@ -16,7 +16,7 @@ import {
   type ChunkIndexLocation,
   type Dataspace,
 } from './messages.js';
-import { MESSAGE, readObjectHeader } from './object-header.js';
+import { MESSAGE, readObjectHeader, type HeaderMessage } from './object-header.js';
 
 /**
  * Reads all that is needed to read a dataset by byte ranges alone: type, extent, filters and where every chunk is.
@@ -29,39 +29,77 @@ import { MESSAGE, readObjectHeader } from './object-header.js';
  * @throws UnsupportedDataError for types and layouts that are not read
  */
 export async function readDatasetDescriptor(file: Hdf5Bytes, address: number, path: string): Promise<DatasetDescriptor> {
-  const messages = await readObjectHeader(file, address, `the header of ${path}`);
-  const optional = (type: number): Uint8Array | null => {
-    const message = messages.find((candidate) => candidate.type === type);
+  const header = await DatasetHeader.read(file, address, path);
+  const type = parseScalarType(header.required(MESSAGE.datatype), path);
+  const { space, filters, layout } = await header.storage(file, type.bytes);
+  const fillValue = header.fillValue();
+  return { path, type, shape: space.shape, filters, layout, fillValue: fillValue?.length === type.bytes ? fillValue : null };
+}
+
+/** Bytes of a reference to a string of variable length. */
+const REFERENCE_BYTES = 16;
+
+/**
+ * The same for strings of variable length: an array of bytes, with the references to the strings as its rows.
+ */
+export async function readStringReferences(file: Hdf5Bytes, address: number, path: string): Promise<DatasetDescriptor> {
+  const header = await DatasetHeader.read(file, address, path);
+  const { space, filters, layout } = await header.storage(file, REFERENCE_BYTES);
+  return {
+    path,
+    type: { kind: 'uint', bytes: 1, littleEndian: true },
+    shape: [...space.shape, REFERENCE_BYTES],
+    filters,
+    layout: layout.kind === 'chunked' ? { ...layout, chunkShape: [...layout.chunkShape, REFERENCE_BYTES] } : layout,
+    fillValue: null,
+  };
+}
+
+/** The messages of a dataset's header. */
+class DatasetHeader {
+  private constructor(
+    private readonly messages: readonly HeaderMessage[],
+    private readonly path: string,
+  ) {}
+
+  static async read(file: Hdf5Bytes, address: number, path: string): Promise<DatasetHeader> {
+    return new DatasetHeader(await readObjectHeader(file, address, `the header of ${path}`), path);
+  }
+
+  required(type: number): Uint8Array {
+    const body = this.optional(type);
+    if (body === null) throw new CorruptDataError(`${this.path} is not a dataset`, { details: { path: this.path } });
+    return body;
+  }
+
+  fillValue(): Uint8Array | null {
+    const body = this.optional(MESSAGE.fillValue);
+    if (body !== null) return parseFillValue(body, false, this.path);
+    const old = this.optional(MESSAGE.oldFillValue);
+    return old === null ? null : parseFillValue(old, true, this.path);
+  }
+
+  async storage(
+    file: Hdf5Bytes,
+    elementBytes: number,
+  ): Promise<{ space: Dataspace; filters: FilterStep[]; layout: DatasetLayout }> {
+    const space = parseDataspace(this.required(MESSAGE.dataspace), this.path);
+    const layout = parseLayout(this.required(MESSAGE.layout), this.path);
+    const body = this.optional(MESSAGE.filters);
+    const filters = body === null ? [] : parseFilters(body, this.path);
+    return { space, filters, layout: await resolveLayout(file, layout, space, elementBytes, filters, this.path) };
+  }
+
+  private optional(type: number): Uint8Array | null {
+    const message = this.messages.find((candidate) => candidate.type === type);
     if (message?.shared === true) {
-      throw new UnsupportedDataError(`${path} shares its description with other datasets`, {
+      throw new UnsupportedDataError(`${this.path} shares its description with other datasets`, {
         hint: 'read and write the file once with anndata',
-        details: { path },
+        details: { path: this.path },
       });
     }
     return message?.body ?? null;
-  };
-  const required = (type: number): Uint8Array => {
-    const body = optional(type);
-    if (body === null) throw new CorruptDataError(`${path} is not a dataset`, { details: { path } });
-    return body;
-  };
-  const space = parseDataspace(required(MESSAGE.dataspace), path);
-  const type = parseScalarType(required(MESSAGE.datatype), path);
-  const layout = parseLayout(required(MESSAGE.layout), path);
-  const filterBody = optional(MESSAGE.filters);
-  const filters = filterBody === null ? [] : parseFilters(filterBody, path);
-  const fill = optional(MESSAGE.fillValue);
-  const oldFill = fill === null ? optional(MESSAGE.oldFillValue) : null;
-  const fillBody = fill ?? oldFill;
-  const fillValue = fillBody === null ? null : parseFillValue(fillBody, fill === null, path);
-  return {
-    path,
-    type,
-    shape: space.shape,
-    filters,
-    layout: await resolveLayout(file, layout, space, type.bytes, filters, path),
-    fillValue: fillValue?.length === type.bytes ? fillValue : null,
-  };
+  }
 }
 
 async function resolveLayout(
