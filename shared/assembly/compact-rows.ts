@@ -1,13 +1,11 @@
 // Decoding of compact rows (format: shared/src/kernels/compact-rows.ts) and the gene-major scatter of rank keys.
 // All arguments are byte addresses in the shared memory unless said otherwise.
 
-/**
- * Decodes rows of counts, keeping the genes in [geneBegin, geneEnd) and numbering them from geneBegin.
- * rowOffsets: nRows + 1 u32 offsets into source. indptr receives nRows + 1 u32. Returns the number of nonzeros kept.
- */
-export function decodeCountRows(
+// @ts-ignore: decorator
+@inline
+function decodeRows(
   source: usize, rowOffsets: usize, nRows: u32, geneBegin: u32, geneEnd: u32,
-  indptr: usize, genes: usize, counts: usize,
+  indptr: usize, genes: usize, values: usize, isCount: bool,
 ): u32 {
   let n: u32 = 0;
   store<u32>(indptr, 0);
@@ -18,48 +16,39 @@ export function decodeCountRows(
     while (at < end) {
       let gap = <u32>load<u8>(at);
       if (gap == 255) { gap = load<u32>(at, 1); at += 5; } else at += 1;
-      let count = <u32>load<u8>(at);
-      if (count == 255) { count = load<u32>(at, 1); at += 5; } else at += 1;
       gene += gap + 1;
       if (gene >= geneEnd) break;
-      if (gene >= geneBegin) {
-        store<u32>(genes + (<usize>n << 2), gene - geneBegin);
-        store<u32>(counts + (<usize>n << 2), count);
-        n++;
+      const isKept = gene >= geneBegin;
+      if (isCount) {
+        let count = <u32>load<u8>(at);
+        if (count == 255) { count = load<u32>(at, 1); at += 5; } else at += 1;
+        if (isKept) store<u32>(values + (<usize>n << 2), count);
+      } else {
+        if (isKept) store<f64>(values + (<usize>n << 3), load<f64>(at));
+        at += 8;
       }
+      if (isKept) store<u32>(genes + (<usize>n++ << 2), gene - geneBegin);
     }
     store<u32>(indptr + (<usize>(row + 1) << 2), n);
   }
   return n;
 }
 
+/**
+ * Decodes rows of counts, keeping the genes in [geneBegin, geneEnd) and numbering them from geneBegin.
+ * rowOffsets: nRows + 1 u32 offsets into source. indptr receives nRows + 1 u32. Returns the number of nonzeros kept.
+ */
+export function decodeCountRows(
+  source: usize, rowOffsets: usize, nRows: u32, geneBegin: u32, geneEnd: u32, indptr: usize, genes: usize, counts: usize,
+): u32 {
+  return decodeRows(source, rowOffsets, nRows, geneBegin, geneEnd, indptr, genes, counts, true);
+}
+
 /** The same for rows of real numbers; values receives f64. */
 export function decodeRealRows(
-  source: usize, rowOffsets: usize, nRows: u32, geneBegin: u32, geneEnd: u32,
-  indptr: usize, genes: usize, values: usize,
+  source: usize, rowOffsets: usize, nRows: u32, geneBegin: u32, geneEnd: u32, indptr: usize, genes: usize, values: usize,
 ): u32 {
-  let n: u32 = 0;
-  store<u32>(indptr, 0);
-  for (let row: u32 = 0; row < nRows; row++) {
-    let at = source + <usize>load<u32>(rowOffsets + (<usize>row << 2));
-    const end = source + <usize>load<u32>(rowOffsets + (<usize>(row + 1) << 2));
-    let gene: u32 = 0xffffffff;
-    while (at < end) {
-      let gap = <u32>load<u8>(at);
-      if (gap == 255) { gap = load<u32>(at, 1); at += 5; } else at += 1;
-      const value = load<f64>(at);
-      at += 8;
-      gene += gap + 1;
-      if (gene >= geneEnd) break;
-      if (gene >= geneBegin) {
-        store<u32>(genes + (<usize>n << 2), gene - geneBegin);
-        store<f64>(values + (<usize>n << 3), value);
-        n++;
-      }
-    }
-    store<u32>(indptr + (<usize>(row + 1) << 2), n);
-  }
-  return n;
+  return decodeRows(source, rowOffsets, nRows, geneBegin, geneEnd, indptr, genes, values, false);
 }
 
 /** keys[cursors[gene]++] = count / totals[row], row by row: the rank keys of counts in gene-major order. */

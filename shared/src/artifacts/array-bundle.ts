@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { CorruptDataError, InvariantBrokenError } from '../errors/index.js';
+import { CorruptDataError, InvariantBrokenError, type ShardexError } from '../errors/index.js';
 import type { ByteSource } from '../storage/index.js';
 
 /** The array types a bundle can hold. */
@@ -83,6 +83,9 @@ export function encodeBundle(meta: unknown, arrays: Readonly<Record<string, Bund
   return parts;
 }
 
+/** Makes the error for a damaged part of a bundle. */
+export type DamageReport = (source: ByteSource, where: string) => ShardexError;
+
 /** Reads a bundle's header once and its arrays, whole or in part, on demand. Every byte returned has been checked. */
 export class BundleReader<Meta> {
   private constructor(
@@ -90,22 +93,26 @@ export class BundleReader<Meta> {
     readonly meta: Meta,
     private readonly entries: ReadonlyMap<string, ArrayEntry>,
     private readonly base: number,
+    private readonly damage: DamageReport,
   ) {}
 
-  /** @throws CorruptDataError when this is not a whole bundle of this version */
-  static async open<Meta>(source: ByteSource): Promise<BundleReader<Meta>> {
+  /**
+   * @param damage - makes the error for bytes that are not what was written; CorruptDataError unless told otherwise
+   * @throws what `damage` makes when this is not a whole bundle of this version
+   */
+  static async open<Meta>(source: ByteSource, damage: DamageReport = corrupt): Promise<BundleReader<Meta>> {
     const prefix = new Uint8Array(PREFIX_BYTES);
     await source.readInto(0, prefix);
     const view = new DataView(prefix.buffer);
     const jsonBytes = view.getUint32(4, true);
     if (view.getUint32(0, true) !== MAGIC || PREFIX_BYTES + jsonBytes > source.sizeBytes)
-      throw corrupt(source, 'header');
+      throw damage(source, 'header');
     const json = new Uint8Array(jsonBytes);
     await source.readInto(PREFIX_BYTES, json);
-    if (crc32(json) !== view.getUint32(8, true)) throw corrupt(source, 'header');
+    if (crc32(json) !== view.getUint32(8, true)) throw damage(source, 'header');
     const header = JSON.parse(new TextDecoder().decode(json)) as { meta: Meta; arrays: ArrayEntry[] };
     const entries = new Map(header.arrays.map((entry) => [entry.name, entry]));
-    return new BundleReader(source, header.meta, entries, aligned(PREFIX_BYTES + jsonBytes));
+    return new BundleReader(source, header.meta, entries, aligned(PREFIX_BYTES + jsonBytes), damage);
   }
 
   has(name: string): boolean {
@@ -164,7 +171,7 @@ export class BundleReader<Meta> {
     if (bytes.length > 0) await this.source.readInto(this.base + entry.offset + blockBegin, bytes);
     for (let at = 0; at < bytes.length; at += CHECK_BYTES) {
       const expected = entry.crc[(blockBegin + at) / CHECK_BYTES];
-      if (crc32(bytes.subarray(at, at + CHECK_BYTES)) !== expected) throw corrupt(this.source, `array "${name}"`);
+      if (crc32(bytes.subarray(at, at + CHECK_BYTES)) !== expected) throw this.damage(this.source, `array "${name}"`);
     }
     return new constructor(bytes.buffer, byteBegin - blockBegin, (byteEnd - byteBegin) / width);
   }

@@ -2,3 +2,4 @@ export * from './task-spec.js';
 export * from './array-bundle.js';
 export * from './job-context.js';
 export * from './result-layers.js';
+export * from './open-artifact.js';

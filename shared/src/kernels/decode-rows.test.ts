@@ -7,10 +7,7 @@ import { KernelHeap } from './kernel-heap.js';
 
 type Row = readonly (readonly [gene: number, value: number])[];
 
-const count = fc.oneof(
-  fc.integer({ min: 1, max: 254 }),
-  fc.constantFrom(255, 256, 65_536, 2 ** 32 - 1),
-);
+const count = fc.oneof(fc.integer({ min: 1, max: 254 }), fc.constantFrom(255, 256, 65_536, 2 ** 32 - 1));
 const real = fc.double({ min: 1e-6, max: 1e6, noNaN: true });
 const rowOf = (value: fc.Arbitrary<number>): fc.Arbitrary<Row> =>
   fc
@@ -21,7 +18,12 @@ function encode(kind: CompactValueKind, rows: readonly Row[]): { bytes: Uint8Arr
   const encoder = new CompactRowEncoder(kind, 4);
   const offsets = [0];
   for (const row of rows) {
-    encoder.append(Uint32Array.from(row, ([gene]) => gene), row.map(([, value]) => value), 0, row.length);
+    encoder.append(
+      Uint32Array.from(row, ([gene]) => gene),
+      row.map(([, value]) => value),
+      0,
+      row.length,
+    );
     offsets.push(encoder.length);
   }
   return { bytes: encoder.encoded, offsets: Uint32Array.from(offsets) };

@@ -1,5 +1,6 @@
 import type { CompactValueKind } from './compact-rows.js';
 import type { HeapRows } from './heap-rows.js';
+import type { KernelExports } from './kernel-exports.js';
 import type { KernelHeap } from './kernel-heap.js';
 
 /** Rows of real numbers in the kernel heap: the counterpart of `HeapRows` for input that is not counts. */
@@ -54,41 +55,33 @@ export class CompactRowDecoder {
    * @param geneEnd - genes from here on are left out
    */
   decodeCounts(bytes: Uint8Array, rowOffsets: Uint32Array, geneBegin: number, geneEnd: number): HeapRows {
-    const nRows = this.load(bytes, rowOffsets);
-    this.heap.exports.decodeCountRows(
-      this.source.byteOffset,
-      this.rowOffsets.byteOffset,
-      nRows,
-      geneBegin,
-      geneEnd,
-      this.indptr.byteOffset,
-      this.indices.byteOffset,
-      this.counts.byteOffset,
-    );
+    const { decodeCountRows } = this.heap.exports;
+    const nRows = this.decode(decodeCountRows, bytes, rowOffsets, geneBegin, geneEnd, this.counts);
     return { nRows, indptr: this.indptr, indices: this.indices, counts: this.counts };
   }
 
   /** The same for rows of real numbers. */
   decodeReals(bytes: Uint8Array, rowOffsets: Uint32Array, geneBegin: number, geneEnd: number): HeapRealRows {
-    const nRows = this.load(bytes, rowOffsets);
-    this.heap.exports.decodeRealRows(
-      this.source.byteOffset,
-      this.rowOffsets.byteOffset,
-      nRows,
-      geneBegin,
-      geneEnd,
-      this.indptr.byteOffset,
-      this.indices.byteOffset,
-      this.values.byteOffset,
-    );
+    const { decodeRealRows } = this.heap.exports;
+    const nRows = this.decode(decodeRealRows, bytes, rowOffsets, geneBegin, geneEnd, this.values);
     return { nRows, indptr: this.indptr, indices: this.indices, values: this.values };
   }
 
-  private load(bytes: Uint8Array, rowOffsets: Uint32Array): number {
+  private decode(
+    kernel: KernelExports['decodeCountRows'],
+    bytes: Uint8Array,
+    rowOffsets: Uint32Array,
+    geneBegin: number,
+    geneEnd: number,
+    values: Uint32Array | Float64Array,
+  ): number {
     const nRows = rowOffsets.length - 1;
     const base = rowOffsets[0];
     this.source.set(bytes);
     for (let row = 0; row <= nRows; row++) this.rowOffsets[row] = rowOffsets[row] - base;
+    const { source, indptr, indices } = this;
+    const [from, offsets, to, genes] = [source, this.rowOffsets, indptr, indices].map(({ byteOffset }) => byteOffset);
+    kernel(from, offsets, nRows, geneBegin, geneEnd, to, genes, values.byteOffset);
     return nRows;
   }
 }

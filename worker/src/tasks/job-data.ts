@@ -1,11 +1,11 @@
 import {
-  BundleReader,
+  openArtifact,
   SCRATCH_NAMES,
+  type BundleReader,
   type JobContext,
   type ScanSummary,
   type SizeFactorSummary,
 } from '@shardex/shared/artifacts';
-import { ResultLostError, ShardexError } from '@shardex/shared/errors';
 import type { CompactValueKind } from '@shardex/shared/kernels';
 import { openStore, type ObjectStore } from '@shardex/shared/storage';
 
@@ -40,7 +40,7 @@ export class JobData {
 
   static async open(scratchUri: string): Promise<JobData> {
     const store = openStore(scratchUri);
-    const reader = await openBundle<JobContext>(store, SCRATCH_NAMES.context);
+    const reader = await openArtifact<JobContext>(store, SCRATCH_NAMES.context);
     return new JobData(store, reader.meta, reader);
   }
 
@@ -57,7 +57,7 @@ export class JobData {
     this.scanReaders ??= this.cellFactors().then(({ summary }) =>
       Promise.all(
         Array.from({ length: summary.scanTasks }, (_, i) =>
-          openBundle<ScanSummary>(this.store, SCRATCH_NAMES.task('scan', i)),
+          openArtifact<ScanSummary>(this.store, SCRATCH_NAMES.task('scan', i)),
         ),
       ),
     );
@@ -71,7 +71,7 @@ export class JobData {
 
   /** Opens an artifact of this job. @throws ResultLostError when it is gone */
   open<Meta>(name: string): Promise<BundleReader<Meta>> {
-    return openBundle<Meta>(this.store, name);
+    return openArtifact<Meta>(this.store, name);
   }
 
   async close(): Promise<void> {
@@ -97,18 +97,5 @@ export class JobData {
     } finally {
       await reader.close();
     }
-  }
-}
-
-/** An artifact that an earlier stage committed and that cannot be read any more has to be made again. */
-async function openBundle<Meta>(store: ObjectStore, name: string): Promise<BundleReader<Meta>> {
-  try {
-    return await BundleReader.open<Meta>(await store.open(name));
-  } catch (error) {
-    if (!(error instanceof ShardexError) || error.tag === 'StorageUnavailable') throw error;
-    throw new ResultLostError(`${name} is no longer in scratch or is damaged`, {
-      cause: error,
-      details: { output: name },
-    });
   }
 }

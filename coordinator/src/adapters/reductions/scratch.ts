@@ -1,5 +1,11 @@
-import { BundleReader, SCRATCH_NAMES, type JobContext, type ScanSummary } from '@shardex/shared/artifacts';
-import { CancelledError, ResultLostError, ShardexError } from '@shardex/shared/errors';
+import {
+  openArtifact,
+  SCRATCH_NAMES,
+  type BundleReader,
+  type JobContext,
+  type ScanSummary,
+} from '@shardex/shared/artifacts';
+import { CancelledError } from '@shardex/shared/errors';
 import { openStore, type ObjectStore } from '@shardex/shared/storage';
 
 /** What a reduction works with: the job's scratch, and how to say how far it is. */
@@ -13,20 +19,7 @@ export interface ReductionScope {
   checkCancelled(): void;
 }
 
-/** Opens one artifact. @throws ResultLostError, naming it, when it is gone or damaged */
-export async function openArtifact<Meta>(store: ObjectStore, name: string): Promise<BundleReader<Meta>> {
-  try {
-    return await BundleReader.open<Meta>(await store.open(name));
-  } catch (error) {
-    if (!(error instanceof ShardexError) || error.tag === 'StorageUnavailable') throw error;
-    throw new ResultLostError(`${name} is no longer in scratch or is damaged`, {
-      cause: error,
-      details: { output: name },
-    });
-  }
-}
-
-/** Reads one artifact with `read` and closes it; damage found on the way makes it a lost result too. */
+/** Reads one artifact with `read` and closes it. */
 export async function withArtifact<Meta, Result>(
   store: ObjectStore,
   name: string,
@@ -35,9 +28,6 @@ export async function withArtifact<Meta, Result>(
   const reader = await openArtifact<Meta>(store, name);
   try {
     return await read(reader);
-  } catch (error) {
-    if (!(error instanceof ShardexError) || error.tag !== 'CorruptData') throw error;
-    throw new ResultLostError(`${name} is damaged`, { cause: error, details: { output: name } });
   } finally {
     await reader.close();
   }

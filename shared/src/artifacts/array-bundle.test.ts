@@ -1,0 +1,76 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { ByteSource, ObjectStore } from '../storage/index.js';
+import { BundleReader, encodeBundle, type BundleArray } from './array-bundle.js';
+import { openArtifact } from './open-artifact.js';
+
+const inMemory = (bytes: Uint8Array): ByteSource => ({
+  uri: 'memory',
+  sizeBytes: bytes.length,
+  version: '1',
+  readInto: (offset, target) => {
+    target.set(bytes.subarray(offset, offset + target.length));
+    return Promise.resolve();
+  },
+  close: () => Promise.resolve(),
+});
+
+const joined = (parts: readonly Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(parts));
+
+const arrays: fc.Arbitrary<Record<string, BundleArray>> = fc.record({
+  f64: fc.float64Array({ maxLength: 50 }),
+  u32: fc.uint32Array({ maxLength: 50 }),
+  u8: fc.uint8Array({ maxLength: 300 }),
+  i64: fc.bigInt64Array({ maxLength: 20 }),
+});
+
+describe('a bundle', () => {
+  it('gives back its header and every part of every array', async () => {
+    await fc.assert(
+      fc.asyncProperty(arrays, fc.nat(), fc.nat(), async (content, a, b) => {
+        const reader = await BundleReader.open<{ note: string }>(
+          inMemory(joined(encodeBundle({ note: 'é' }, content))),
+        );
+        expect(reader.meta).toEqual({ note: 'é' });
+        expect(await reader.f64('f64')).toEqual(content['f64']);
+        expect(await reader.i64('i64')).toEqual(content['i64']);
+        const length = reader.lengthOf('u32');
+        const [begin, end] = [Math.min(a, b) % (length + 1), Math.max(a, b) % (length + 1)].sort((x, y) => x - y);
+        expect(await reader.u32('u32', begin, end)).toEqual(content['u32'].slice(begin, end));
+        expect(await reader.u8('u8')).toEqual(content['u8']);
+      }),
+      { seed: 5, numRuns: 100 },
+    );
+  });
+
+  it('reads ranges across the checked blocks of a large array', async () => {
+    const large = Uint32Array.from({ length: 200_000 }, (_, i) => i * 7);
+    const reader = await BundleReader.open(inMemory(joined(encodeBundle(null, { large }))));
+    for (const [begin, end] of [
+      [0, 1],
+      [65_535, 65_537],
+      [65_536, 131_072],
+      [199_999, 200_000],
+      [1000, 1000],
+    ] as const) {
+      expect(await reader.u32('large', begin, end)).toEqual(large.slice(begin, end));
+    }
+  });
+
+  it('has the same bytes for the same content', () => {
+    const make = (): Uint8Array => joined(encodeBundle({ a: 1 }, { x: Float64Array.of(1, 2), y: Uint8Array.of(3) }));
+    expect(make()).toEqual(make());
+  });
+
+  it('notices a flipped bit wherever it is, and names itself as a result to be made again', async () => {
+    const bytes = joined(encodeBundle({ a: 1 }, { x: Float64Array.from({ length: 40 }, Math.sqrt) }));
+    const header = new DataView(bytes.buffer).getUint32(4, true);
+    for (const at of [0, 5, 20, header, bytes.length - 320, bytes.length - 1]) {
+      const damaged = bytes.slice();
+      damaged[at] ^= 4;
+      const store = { uri: 'scratch', open: () => Promise.resolve(inMemory(damaged)) } as unknown as ObjectStore;
+      const read = async (): Promise<unknown> => (await openArtifact(store, 'scan/1')).f64('x');
+      await expect(read(), `byte ${at}`).rejects.toMatchObject({ tag: 'ResultLost', details: { output: 'scan/1' } });
+    }
+  });
+});
