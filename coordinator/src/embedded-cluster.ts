@@ -56,13 +56,16 @@ export async function runEmbedded(
   const coordinator = await startCoordinator({ planner, leaseMs: LEASE_MS });
   const client = connectCoordinator(coordinator.address);
   const workers = new WorkerProcesses(coordinator, run, tuning);
+  let graceMs = 0;
   try {
-    // Planning first: what is wrong with the input is said before any process is started.
+    // Workers start while the job is planned; if it turns out that there is nothing to run, they end without ado.
+    workers.start();
     const submitted = await client.submit(parameters, run.existingOutput);
-    const cancel = (): void => void client.cancel(submitted.id, 'interrupted').catch(() => undefined);
-    signal.addEventListener('abort', cancel, { once: true });
-    if (signal.aborted) cancel();
-    workers.start((reason) => void client.cancel(submitted.id, reason).catch(() => undefined));
+    graceMs = DRAIN_GRACE_MS;
+    const cancel = (reason: string): void => void client.cancel(submitted.id, reason).catch(() => undefined);
+    workers.onGivingUp(() => cancel('the worker processes keep dying'));
+    signal.addEventListener('abort', () => cancel('interrupted'), { once: true });
+    if (signal.aborted) cancel('interrupted');
     let last = submitted;
     for await (const update of client.watch(submitted.id, new AbortController().signal)) {
       last = update.job;
@@ -71,7 +74,7 @@ export async function runEmbedded(
     if (workers.failure !== null) throw workers.failure;
     return { job: last };
   } finally {
-    await workers.stop();
+    await workers.stop(graceMs);
     client.close();
     await coordinator.stop({ graceMs: DRAIN_GRACE_MS });
   }
@@ -79,7 +82,9 @@ export async function runEmbedded(
 
 /** The worker processes of one embedded cluster. */
 class WorkerProcesses {
+  /** Set when workers keep dying and no more are started. */
   failure: ResourceExhaustedError | null = null;
+  private giveUp: () => void = () => undefined;
   private readonly running = new Set<ChildProcess>();
   private stopping = false;
   private replacements = 0;
@@ -90,17 +95,23 @@ class WorkerProcesses {
     private readonly tuning: EmbeddedTuning,
   ) {}
 
-  /** @param giveUp - called when workers keep dying */
-  start(giveUp: (reason: string) => void): void {
-    for (let i = 0; i < this.run.workers; i++) this.spawnOne(giveUp);
+  start(): void {
+    for (let i = 0; i < this.run.workers; i++) this.spawnOne();
   }
 
-  async stop(): Promise<void> {
+  /** Calls `listener` once when workers keep dying, or at once when they did. */
+  onGivingUp(listener: () => void): void {
+    this.giveUp = listener;
+    if (this.failure !== null) listener();
+  }
+
+  /** @param graceMs - time to drain; 0: end at once */
+  async stop(graceMs: number): Promise<void> {
     this.stopping = true;
-    await Promise.all([...this.running].map(endProcess));
+    await Promise.all([...this.running].map((child) => endProcess(child, graceMs)));
   }
 
-  private spawnOne(giveUp: (reason: string) => void): void {
+  private spawnOne(): void {
     const { memoryBytes } = this.run;
     const options = ['--threads', '1', '--memory', `${Math.floor(memoryBytes)}`, '--log-level', 'error'];
     const child = spawn(
@@ -120,29 +131,29 @@ class WorkerProcesses {
       }
       if (this.replacements < MAX_REPLACEMENTS_PER_WORKER * this.run.workers) {
         this.replacements++;
-        this.spawnOne(giveUp);
+        this.spawnOne();
         return;
       }
       this.failure = new ResourceExhaustedError('the worker processes keep dying', {
         hint: 'give them more memory with --memory, or run fewer with --workers',
       });
-      giveUp('the worker processes keep dying');
+      this.giveUp();
     });
   }
 }
 
 /** Asks a process to end and makes sure that it does. */
-function endProcess(child: ChildProcess): Promise<void> {
+function endProcess(child: ChildProcess, graceMs: number): Promise<void> {
   return new Promise((resolve) => {
     if (child.exitCode !== null || child.signalCode !== null) {
       resolve();
       return;
     }
-    const force = setTimeout(() => child.kill('SIGKILL'), DRAIN_GRACE_MS);
+    const force = setTimeout(() => child.kill('SIGKILL'), graceMs);
     child.once('exit', () => {
       clearTimeout(force);
       resolve();
     });
-    child.kill('SIGTERM');
+    child.kill(graceMs > 0 ? 'SIGTERM' : 'SIGKILL');
   });
 }
