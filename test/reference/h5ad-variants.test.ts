@@ -142,7 +142,9 @@ describeWithPeers('h5ad files as h5py and anndata write them', (python) => {
   });
 
   it('show the stored bytes of every chunk once, whichever way they are decoded', async () => {
-    const chosen = variants.filter(({ file }) => /^(csr|dense|csc)-(zstd|lz4|gzip9-f4|shuffle|fletcher)\.h5ad$/.test(file));
+    const chosen = variants.filter(({ file }) =>
+      /^(csr|dense|csc)-(zstd|lz4|gzip9-f4|shuffle|fletcher)\.h5ad$/.test(file),
+    );
     expect(chosen.length).toBeGreaterThan(5);
     const failures = await failuresOf(chosen, async (variant) => {
       const { descriptor } = await metadataOf(variant);
@@ -153,7 +155,8 @@ describeWithPeers('h5ad files as h5py and anndata write them', (python) => {
         end: variant.cells,
         maxNonzeros: 100,
         onRawChunk: (dataset, chunk, stored) => {
-          const layout = dataset === 'data' || descriptor?.kind === 'dense' ? descriptor?.data.layout : descriptor?.indices.layout;
+          const layout =
+            dataset === 'data' || descriptor?.kind === 'dense' ? descriptor?.data.layout : descriptor?.indices.layout;
           if (layout?.kind !== 'chunked') throw new RangeError('not chunked');
           const at = layout.offsets[chunk];
           if (!bytes.subarray(at, at + layout.sizes[chunk]).equals(stored)) throw new RangeError('other bytes');

@@ -35,7 +35,12 @@ export interface SmallH5ad {
  * Writes an AnnData file without Python: X, an obs with a categorical column `perturbation`, a var, and whatever else `how`
  * asks for.
  */
-export async function writeSmallH5ad(path: string, matrix: Matrix, nColumns: number, how: SmallH5ad = {}): Promise<void> {
+export async function writeSmallH5ad(
+  path: string,
+  matrix: Matrix,
+  nColumns: number,
+  how: SmallH5ad = {},
+): Promise<void> {
   await h5wasm.ready;
   const file = new h5wasm.File(path, 'w');
   try {
@@ -110,7 +115,10 @@ function writeMatrix(parent: Hdf5Group, name: string, matrix: Matrix, nColumns: 
   group.create_attribute('encoding-type', `${storage}_matrix`);
   group.create_attribute('encoding-version', '0.1.0');
   group.create_attribute('shape', Int32Array.of(matrix.length, nColumns));
-  const packed = compression === null || entries.length === 0 ? {} : { chunks: [Math.min(chunkLength, entries.length)], compression };
+  const packed =
+    compression === null || entries.length === 0
+      ? {}
+      : { chunks: [Math.min(chunkLength, entries.length)], compression };
   const shape = [entries.length];
   group.create_dataset({ name: 'data', data: valuesOf(entries.map(({ value }) => value)), shape, ...packed });
   group.create_dataset({ name: 'indices', data: Int32Array.from(entries, ({ i }) => i), shape, ...packed });

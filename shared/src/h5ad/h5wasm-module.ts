@@ -1,8 +1,9 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import type { ready } from 'h5wasm/node';
 
 /** The functions of the HDF5 library compiled to WebAssembly, for the parts that need a real HDF5. */
-export type H5Module = Awaited<(typeof import('h5wasm/node'))['ready']>;
+export type H5Module = Awaited<typeof ready>;
 
 const STANDARD_ERROR = 2;
 /** The end of HDF5's explanation is the cause; keep no more than this. */
@@ -25,8 +26,8 @@ export async function loadH5wasm(): Promise<H5Module> {
 
 async function load(): Promise<H5Module> {
   // Imported when it is needed: most threads read matrices only and do without the library and its memory.
-  const { ready } = await import('h5wasm/node');
-  const module = await ready;
+  const library = await import('h5wasm/node');
+  const module = await library.ready;
   captureStandardError(module);
   const plugins = join(dirname(createRequire(import.meta.url).resolve('h5wasm-plugins')), 'plugins');
   module.insert_plugin_search_path(plugins, 0);

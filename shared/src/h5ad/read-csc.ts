@@ -38,7 +38,7 @@ export class CscRowSource implements RowSource {
     const { matrix, context } = this;
     const collected = await this.collect(rowBegin, rowEnd);
     const { offsets, columns, values } = sortIntoRows(collected, rowEnd - rowBegin);
-    for (let row = 0; row < rowEnd - rowBegin; ) {
+    for (let row = 0; row < rowEnd - rowBegin;) {
       const last = lastRowOfBlock(offsets, row, maxNonzeros);
       const begin = offsets[row];
       const end = offsets[last];
@@ -108,7 +108,8 @@ export class CscRowSource implements RowSource {
     for (let i = 0; i < rows.length; i++) {
       while (i >= columnEnd) columnEnd = offsets[++column + 1] - begin;
       const row = rows[i];
-      if (row >= nRows) corruptRow(this.context, path, row, `is named in column ${column} of a matrix of ${nRows} rows`);
+      if (row >= nRows)
+        corruptRow(this.context, path, row, `is named in column ${column} of a matrix of ${nRows} rows`);
       if (row < rowBegin || row >= rowEnd) continue;
       collected.rows[count] = row - rowBegin;
       collected.columns[count] = column;

@@ -39,7 +39,7 @@ export class CsrRowSource implements RowSource {
     );
     try {
       let indptr = new Uint32Array(0);
-      for (let row = rowBegin; row < rowEnd; ) {
+      for (let row = rowBegin; row < rowEnd;) {
         const last = lastRowOfBlock(offsets, row - rowBegin, maxNonzeros) + rowBegin;
         const nRows = last - row;
         const first = offsets[row - rowBegin];

@@ -101,7 +101,7 @@ export class DenseRowSource implements RowSource {
 function planBands(rowBegin: number, rowEnd: number, map: ChunkMap, maxRows: number): Band[] {
   const [chunkRows] = map.chunkShape;
   const bands: Band[] = [];
-  for (let begin = rowBegin; begin < rowEnd; ) {
+  for (let begin = rowBegin; begin < rowEnd;) {
     const chunkRow = Math.floor(begin / chunkRows);
     const end = Math.min(rowEnd, (chunkRow + 1) * chunkRows, begin + maxRows);
     bands.push({ begin, end, chunkRow });

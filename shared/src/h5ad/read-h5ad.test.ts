@@ -70,9 +70,15 @@ async function readRows(path: string, reading: Reading = {}): Promise<number[][]
 const matrices = fc
   .record({ nRows: fc.integer({ min: 1, max: 9 }), nColumns: fc.integer({ min: 1, max: 11 }) })
   .chain(({ nRows, nColumns }) => {
-    const value = fc.oneof({ weight: 2, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.integer({ min: 1, max: 9 }) });
+    const value = fc.oneof(
+      { weight: 2, arbitrary: fc.constant(0) },
+      { weight: 1, arbitrary: fc.integer({ min: 1, max: 9 }) },
+    );
     const row = fc.array(value, { minLength: nColumns, maxLength: nColumns });
-    return fc.record({ nColumns: fc.constant(nColumns), matrix: fc.array(row, { minLength: nRows, maxLength: nRows }) });
+    return fc.record({
+      nColumns: fc.constant(nColumns),
+      matrix: fc.array(row, { minLength: nRows, maxLength: nRows }),
+    });
   });
 
 describe('a matrix of an h5ad file', () => {
@@ -95,7 +101,7 @@ describe('a matrix of an h5ad file', () => {
   }
 
   it('shows every chunk it reads, exactly as stored and once', async () => {
-    const matrix = Array.from({ length: 20 }, (_, row) => Array.from({ length: 5 }, (__, column) => row + column + 1));
+    const matrix = Array.from({ length: 20 }, (_, row) => [1, 2, 3, 4, 5].map((column) => row + column));
     const path = await written(matrix, 5, { chunkLength: 16 });
     const bytes = await readFile(path);
     const descriptor = await descriptorOf(path);
@@ -216,7 +222,10 @@ describe('input that cannot be read', () => {
   });
 
   it('is a folder', async () => {
-    expect(await refusal(readH5adMetadata(folder))).toMatchObject({ tag: 'InvalidInput', message: `${folder} is a folder` });
+    expect(await refusal(readH5adMetadata(folder))).toMatchObject({
+      tag: 'InvalidInput',
+      message: `${folder} is a folder`,
+    });
   });
 
   it('is a file that is not HDF5, be it empty or long', async () => {
@@ -290,7 +299,11 @@ describe('input that cannot be read', () => {
         const { descriptor } = await readH5adMetadata(path, { matrix: 'layers/broken' });
         const source = await openByteSource(path);
         try {
-          for await (const block of openRowSource(descriptor as MatrixDescriptor, source, { label: 'F' }).blocks(0, 2, 9))
+          for await (const block of openRowSource(descriptor as MatrixDescriptor, source, { label: 'F' }).blocks(
+            0,
+            2,
+            9,
+          ))
             expect(block.nRows).toBe(2);
         } finally {
           await source.close();
@@ -305,12 +318,20 @@ describe('input that cannot be read', () => {
     };
     await expectCorrupt('indptr', [0, 4], 'needs an indptr of length 3 but has one of length 2');
     await expectCorrupt('indices', [0, 1, 0], 'has 4 values but 3 indices');
-    await expectCorrupt('indptr', [0, 3, 2], 'F is damaged: row 2 of layers/broken begins at nonzero 2, before the one');
+    await expectCorrupt(
+      'indptr',
+      [0, 3, 2],
+      'F is damaged: row 2 of layers/broken begins at nonzero 2, before the one',
+    );
     await expectCorrupt('indptr', [0, 2, 3], 'should be where the 4 nonzeros end, but is at 3');
     await expectCorrupt('indptr', [1, 2, 4], 'row 0 of layers/broken begins at nonzero 1 instead of 0');
     await expectCorrupt('indptr', [0, 5, 4], 'row 1 of layers/broken begins at nonzero 5 of 4');
     await expectCorrupt('indices', [0, 1, 1, 1], 'F is damaged: row 1 of layers/broken has two values in column 1');
-    await expectCorrupt('indices', [0, 2, 0, 1], 'row 0 of layers/broken has a column index that is negative or not below 2');
+    await expectCorrupt(
+      'indices',
+      [0, 2, 0, 1],
+      'row 0 of layers/broken has a column index that is negative or not below 2',
+    );
     await expectCorrupt('indices', [0, -1, 0, 1], 'row 0 of layers/broken has a column index that is negative');
   });
 

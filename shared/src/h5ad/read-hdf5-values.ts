@@ -20,7 +20,10 @@ export function decodeValues(module: H5Module, metadata: Hdf5Metadata, bytes: Ui
   const classes = module.H5T_class_t;
   switch (metadata.type) {
     case classes.H5T_STRING.value:
-      return { kind: 'strings', values: metadata.vlen ? variableStrings(module, bytes) : fixedStrings(metadata, bytes) };
+      return {
+        kind: 'strings',
+        values: metadata.vlen ? variableStrings(module, bytes) : fixedStrings(metadata, bytes),
+      };
     case classes.H5T_INTEGER.value:
       return { kind: 'integers', values: integers(metadata, bytes) };
     case classes.H5T_FLOAT.value:

@@ -48,7 +48,8 @@ function check(offsets: Float64Array, matrix: SparseMatrixDescriptor, begin: num
   let previous = 0;
   for (let i = 0; i < offsets.length; i++) {
     const offset = offsets[i];
-    if (offset < previous) throw corrupt(label, matrix, begin + i, `begins at nonzero ${offset}, before the one above it`);
+    if (offset < previous)
+      throw corrupt(label, matrix, begin + i, `begins at nonzero ${offset}, before the one above it`);
     if (offset > matrix.nonzeroCount) {
       throw corrupt(label, matrix, begin + i, `begins at nonzero ${offset} of ${matrix.nonzeroCount}`);
     }

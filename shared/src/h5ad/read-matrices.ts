@@ -116,7 +116,8 @@ function checkLengths(
   indptr: DatasetDescriptor,
 ): void {
   for (const part of [data, indices, indptr]) {
-    if (part.shape.length !== 1) throw corrupt(label, path, `has ${part.path} of rank ${part.shape.length} instead of 1`);
+    if (part.shape.length !== 1)
+      throw corrupt(label, path, `has ${part.path} of rank ${part.shape.length} instead of 1`);
   }
   if (indptr.shape[0] !== lines + 1) {
     throw corrupt(label, path, `needs an indptr of length ${lines + 1} but has one of length ${indptr.shape[0]}`);

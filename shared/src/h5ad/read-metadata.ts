@@ -89,7 +89,10 @@ function refuseOtherFormats(file: Hdf5File, label: string): void {
       ? ['a loom file', 'convert it with scanpy.read_loom(…).write_h5ad(…)']
       : has('/matrix')
         ? ['a 10x Genomics file', 'convert it with scanpy.read_10x_h5(…).write_h5ad(…)']
-        : [`HDF5 but not AnnData: it has no ${has('/obs') ? 'var' : 'obs'}`, 'give an .h5ad file as written by anndata'];
+        : [
+            `HDF5 but not AnnData: it has no ${has('/obs') ? 'var' : 'obs'}`,
+            'give an .h5ad file as written by anndata',
+          ];
   throw new InvalidInputError(`${label} is ${what}`, { hint, details: { path: label } });
 }
 

@@ -18,7 +18,10 @@ const rawRows = (rows: readonly (readonly Entry[])[]): RawRows => {
 
 const entriesOf = ({ nRows, indptr, indices, values }: RawRows): Entry[][] =>
   Array.from({ length: nRows }, (_, row) =>
-    Array.from({ length: indptr[row + 1] - indptr[row] }, (_, i) => [indices[indptr[row] + i], values[indptr[row] + i]]),
+    Array.from({ length: indptr[row + 1] - indptr[row] }, (_, i) => [
+      indices[indptr[row] + i],
+      values[indptr[row] + i],
+    ]),
   );
 
 /** The slow twin: what normalising means. */
@@ -31,7 +34,9 @@ const refuse = (row: number, reason: string): never => {
 
 describe('normalising rows', () => {
   it('equals sorting and filtering each row', () => {
-    const row = fc.uniqueArray(fc.tuple(fc.nat(99), fc.integer({ min: 0, max: 3 })), { selector: ([column]) => column });
+    const row = fc.uniqueArray(fc.tuple(fc.nat(99), fc.integer({ min: 0, max: 3 })), {
+      selector: ([column]) => column,
+    });
     fc.assert(
       fc.property(fc.array(row, { maxLength: 12 }), (rows) => {
         const raw = rawRows(rows);

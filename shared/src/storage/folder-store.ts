@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { access, mkdir, open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
+import { access, open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, join, basename } from 'node:path';
 import { InvalidInputError, toShardexError } from '../errors/index.js';
 import type { ByteSource, ObjectStore } from './byte-source.js';
 import { FileByteSource } from './file-byte-source.js';
+import { makeFolder } from './make-folder.js';
 
 /** Ends the names of objects that are still being written; such files are invisible to `list`. */
 const PARTIAL_SUFFIX = '.partial';
@@ -46,7 +47,7 @@ export class FolderStore implements ObjectStore {
     const folder = dirname(path);
     const partial = join(folder, `.${basename(path)}.${randomUUID()}${PARTIAL_SUFFIX}`);
     try {
-      await mkdir(folder, { recursive: true });
+      await makeFolder(folder);
       await writeDurably(partial, parts);
       await rename(partial, path);
       await syncFolder(folder);

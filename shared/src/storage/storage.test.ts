@@ -47,7 +47,10 @@ describe('a file as a byte source', () => {
 
   it('refuses what is absent and what is a folder', async () => {
     await expect(openByteSource(join(folder, 'none'))).rejects.toMatchObject({ tag: 'InvalidInput' });
-    await expect(openByteSource(folder)).rejects.toMatchObject({ tag: 'InvalidInput', message: `${folder} is a folder` });
+    await expect(openByteSource(folder)).rejects.toMatchObject({
+      tag: 'InvalidInput',
+      message: `${folder} is a folder`,
+    });
   });
 });
 

@@ -12,7 +12,7 @@ export function fletcher32(bytes: Uint8Array): number {
   let low = 0;
   let high = 0;
   const words = bytes.length >> 1;
-  for (let word = 0; word < words; ) {
+  for (let word = 0; word < words;) {
     const end = Math.min(words, word + WORDS_PER_FOLD);
     for (; word < end; word++) {
       low = (low + ((bytes[2 * word] << 8) | bytes[2 * word + 1])) >>> 0;

@@ -52,7 +52,10 @@ class HandleInflater implements Inflater {
     this.handle.reset();
     this.handle.writeSync(zlib.constants.Z_FINISH, stream, 0, stream.length, target, 0, target.length);
     if (this.failure !== null) return this.failure;
-    return this.state[0] === 0 ? null : `it holds ${target.length - this.state[0]} bytes instead of ${target.length}`;
+    const [targetLeft, streamLeft] = this.state;
+    if (targetLeft > 0) return `it holds ${target.length - targetLeft} bytes instead of ${target.length}`;
+    // A full target ends the call without an error; at least the checksum is left when there is more.
+    return streamLeft > 0 ? `it holds more than ${target.length} bytes` : null;
   }
 }
 

@@ -35,9 +35,12 @@ export class LibraryChunkStream implements ChunkStream {
     const { source, label, rangeBytes, onStoredChunk } = options;
     if (!(source instanceof FileByteSource)) {
       const names = dataset.filters.map((step) => step.name).join(' and ');
-      throw new UnsupportedDataError(`${label}: ${dataset.path} is compressed with ${names}, read from local files only`, {
-        hint: 'copy the file to a local disk first',
-      });
+      throw new UnsupportedDataError(
+        `${label}: ${dataset.path} is compressed with ${names}, read from local files only`,
+        {
+          hint: 'copy the file to a local disk first',
+        },
+      );
     }
     const file = await Hdf5File.open(await Hdf5Bytes.open(source));
     // The library keeps the stored bytes to itself: whoever wants them has them read a second time.

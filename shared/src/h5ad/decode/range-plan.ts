@@ -58,7 +58,7 @@ function planWindow(
   stored.sort((a, b) => offsets[a] - offsets[b]);
   const ranges: StoredRange[] = [];
   let bytes = 0;
-  for (let next = 0; next < stored.length; ) {
+  for (let next = 0; next < stored.length;) {
     const offset = offsets[stored[next]];
     const at = bytes;
     let rangeEnd = offset;

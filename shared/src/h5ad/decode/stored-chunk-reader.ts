@@ -33,10 +33,13 @@ export class StoredChunkReader {
     this.sizes = Float64Array.from(chunks, (chunk) => map.sizeOf(chunk));
     for (let i = 0; i < chunks.length; i++) {
       if (offsets[i] + this.sizes[i] > source.sizeBytes) {
-        throw new CorruptDataError(`${label} is damaged: chunk ${chunks[i]} of ${path} lies beyond the end of the file`, {
-          hint: 'copy the file again',
-          details: { path: label, dataset: path, chunk: chunks[i] },
-        });
+        throw new CorruptDataError(
+          `${label} is damaged: chunk ${chunks[i]} of ${path} lies beyond the end of the file`,
+          {
+            hint: 'copy the file again',
+            details: { path: label, dataset: path, chunk: chunks[i] },
+          },
+        );
       }
     }
     this.plan = planRanges(offsets, this.sizes, windowBytes);

@@ -15,7 +15,12 @@ const FILTERED_CHUNKS = 11;
  * @param chunkBytes - of a chunk that has not been filtered
  * @source HDF5 File Format Specification 4.0, section III.A.2
  */
-export async function readBtree2(file: Hdf5Bytes, address: number, table: ChunkTable, chunkBytes: number): Promise<void> {
+export async function readBtree2(
+  file: Hdf5Bytes,
+  address: number,
+  table: ChunkTable,
+  chunkBytes: number,
+): Promise<void> {
   const what = `the chunk index of ${table.path}`;
   const rank = table.shape.length;
   const header = new ByteCursor(await file.read(address, HEADER_BYTES), what);

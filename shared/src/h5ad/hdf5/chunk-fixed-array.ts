@@ -12,7 +12,12 @@ const CHECKSUM_BYTES = 4;
  *
  * @source HDF5 File Format Specification 4.0, section VIII.B
  */
-export async function readFixedArray(file: Hdf5Bytes, address: number, entries: ArrayEntries, path: string): Promise<void> {
+export async function readFixedArray(
+  file: Hdf5Bytes,
+  address: number,
+  entries: ArrayEntries,
+  path: string,
+): Promise<void> {
   const what = `the chunk index of ${path}`;
   const header = new ByteCursor(await file.read(address, HEADER_BYTES), what);
   header.expect('FAHD');

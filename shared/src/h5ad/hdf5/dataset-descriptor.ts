@@ -28,12 +28,23 @@ import { MESSAGE, readObjectHeader, type HeaderMessage } from './object-header.j
  * @throws CorruptDataError when header or index are damaged
  * @throws UnsupportedDataError for types and layouts that are not read
  */
-export async function readDatasetDescriptor(file: Hdf5Bytes, address: number, path: string): Promise<DatasetDescriptor> {
+export async function readDatasetDescriptor(
+  file: Hdf5Bytes,
+  address: number,
+  path: string,
+): Promise<DatasetDescriptor> {
   const header = await DatasetHeader.read(file, address, path);
   const type = parseScalarType(header.required(MESSAGE.datatype), path);
   const { space, filters, layout } = await header.storage(file, type.bytes);
   const fillValue = header.fillValue();
-  return { path, type, shape: space.shape, filters, layout, fillValue: fillValue?.length === type.bytes ? fillValue : null };
+  return {
+    path,
+    type,
+    shape: space.shape,
+    filters,
+    layout,
+    fillValue: fillValue?.length === type.bytes ? fillValue : null,
+  };
 }
 
 /** Bytes of a reference to a string of variable length. */

@@ -36,7 +36,12 @@ export async function readObjectHeader(file: Hdf5Bytes, address: number, what: s
   return bytes[0] === 1 ? readVersion1(file, address, bytes, what) : readVersion2(file, address, bytes, what);
 }
 
-async function readVersion1(file: Hdf5Bytes, address: number, first: Uint8Array, what: string): Promise<HeaderMessage[]> {
+async function readVersion1(
+  file: Hdf5Bytes,
+  address: number,
+  first: Uint8Array,
+  what: string,
+): Promise<HeaderMessage[]> {
   const cursor = new ByteCursor(first, what, 8);
   const size = cursor.u32();
   const begin = 16;
@@ -61,7 +66,12 @@ async function readVersion1(file: Hdf5Bytes, address: number, first: Uint8Array,
   return messages;
 }
 
-async function readVersion2(file: Hdf5Bytes, address: number, first: Uint8Array, what: string): Promise<HeaderMessage[]> {
+async function readVersion2(
+  file: Hdf5Bytes,
+  address: number,
+  first: Uint8Array,
+  what: string,
+): Promise<HeaderMessage[]> {
   const cursor = new ByteCursor(first, what);
   cursor.expect('OHDR');
   if (cursor.u8() !== 2) throw cursor.corrupt('has an unknown version');
