@@ -60,8 +60,9 @@ export class JobWork {
   /** Tells the planner that nobody works on the job any more. */
   release(jobId: JobId): void {
     this.#controllers.delete(jobId);
+    const { status } = this.#job(jobId);
     this.#track(
-      this.#planner.abandon(jobId).catch((error: unknown) => {
+      this.#planner.abandon(jobId, status.state === 'failed' ? status.failure.tag : null).catch((error: unknown) => {
         this.#logger.error('the planner could not let go of a job', { job: jobId, error });
       }),
     );

@@ -1,4 +1,5 @@
 import type { DeParameters, TestName } from '@shardex/shared/config';
+import type { ErrorTag } from '@shardex/shared/errors';
 import type { JobId, TaskId } from '@shardex/shared/ids';
 import type { TaskReport, TaskSpec } from '@shardex/shared/artifacts';
 
@@ -125,6 +126,10 @@ export interface JobPlanner {
   ): Promise<ReductionReport>;
   /** CSV text of a finished job's results, header first, in chunks of any size. */
   results(jobId: JobId, request: ResultsRequest): AsyncIterable<Uint8Array>;
-  /** The job failed or was cancelled and nobody works on it any more: free what it holds. */
-  abandon(jobId: JobId): Promise<void>;
+  /**
+   * The job failed or was cancelled and nobody works on it any more: free what it holds.
+   *
+   * @param failure - tag of the error it failed with; null when it was cancelled
+   */
+  abandon(jobId: JobId, failure: ErrorTag | null): Promise<void>;
 }

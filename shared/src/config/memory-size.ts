@@ -22,6 +22,9 @@ const UNIT_BYTES: Readonly<Record<string, number>> = {
   ti: 2 ** 40,
 };
 
+/** Less than this a worker's runtime and fixed buffers take for themselves. */
+export const LEAST_WORKER_BYTES = 256 * 2 ** 20;
+
 /**
  * Bytes in a size as people write it: `4GiB`, `512MB`, `1.5 GiB`, `4Gi`, `1073741824`.
  *

@@ -7,7 +7,7 @@ import {
   type SizeFactorMethod,
   type TestName,
 } from './de-parameters.js';
-import { parseMemorySize } from './memory-size.js';
+import { formatMemorySize, LEAST_WORKER_BYTES, parseMemorySize } from './memory-size.js';
 import { parseChoice, parseList, parseName, parseNumber, parseWholeNumber } from './option-values.js';
 
 /** The options of `shardex de` as they were typed; absent ones take the default. */
@@ -80,6 +80,14 @@ function parseAlpha(text: string): number {
   const value = parseNumber(text, '--alpha');
   if (value > 0 && value < 1) return value;
   throw new InvalidInputError(`--alpha ${text} is not between 0 and 1`, { hint: 'give a significance level, as 0.05' });
+}
+
+function parseWorkerMemory(text: string): number {
+  const bytes = parseMemorySize(text);
+  if (bytes >= LEAST_WORKER_BYTES) return bytes;
+  throw new InvalidInputError(`--memory ${text} is less than a worker needs`, {
+    hint: `give each at least ${formatMemorySize(LEAST_WORKER_BYTES)}, as 1GiB, with fewer --workers if need be`,
+  });
 }
 
 /** In the canonical order, so that the order of typing changes nothing. */
@@ -195,7 +203,7 @@ export function parseRunOptions(flags: RunFlags): RunOptions {
   }
   return {
     workers: flags.workers === undefined ? null : parseWholeNumber(flags.workers, '--workers', 1, MAX_WORKERS),
-    memoryBytes: flags.memory === undefined ? null : parseMemorySize(flags.memory),
+    memoryBytes: flags.memory === undefined ? null : parseWorkerMemory(flags.memory),
     coordinator: flags.coordinator === undefined ? null : parseAddress(flags.coordinator, '--coordinator'),
     existingOutput: flags.force === true ? 'force' : flags.resume === true ? 'resume' : 'refuse',
   };

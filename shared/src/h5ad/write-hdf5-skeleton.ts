@@ -7,6 +7,7 @@ import {
 } from '../errors/index.js';
 import { hasDiagnostics, takeDiagnostics } from './h5wasm-module.js';
 import { loadHdf5Module, type CompoundMember, type Hdf5Module, type WriteMetadata } from './write-hdf5-module.js';
+import { fitRecord } from './write-record-limit.js';
 import type { MatrixDtype, NumericArray } from './write-types.js';
 
 /** Numbers of HDF5's datatype classes. @source HDF5 File Format Specification 4.0, section IV.A.2.d */
@@ -19,8 +20,6 @@ const UNLIMITED = 2n ** 64n - 1n;
 const GZIP_FILTER = 1;
 /** In WebAssembly's memory a variable-length string is a 32-bit pointer. */
 const POINTER_BYTES = 4;
-/** A message of an object header, the description of a compound included, has a 16-bit length and ends on 8 bytes. */
-const MAX_MESSAGE_BYTES = 65_528;
 
 interface ElementType {
   readonly type: number;
@@ -260,12 +259,8 @@ export class Hdf5Skeleton {
     throw new ResourceExhaustedError(`writing ${this.displayPath}: HDF5 has no memory for ${bytes} bytes`);
   }
 
-  /** @source HDF5 File Format Specification 4.0, section IV.A.2.d, compound datatype of version 1 */
   private requireFieldsFit(path: string, names: readonly string[]): void {
-    const padded = (bytes: number): number => Math.ceil(bytes / 8) * 8;
-    // Name, 32 bytes of offset and dimensions, then at most 20 bytes for the type of a float.
-    const bytes = names.reduce((sum, name) => sum + padded(Buffer.byteLength(name) + 1) + 32 + 20, 8);
-    if (bytes <= MAX_MESSAGE_BYTES) return;
+    if (fitRecord(names)) return;
     throw new UnsupportedDataError(`writing ${this.displayPath}: ${path} would have ${names.length} fields`, {
       hint: 'HDF5 describes about 900 fields at most; write fewer groups into it',
       details: { path, fields: names.length },

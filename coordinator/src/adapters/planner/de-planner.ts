@@ -8,10 +8,10 @@ import {
   type TaskSpec,
 } from '@shardex/shared/artifacts';
 import type { DeParameters } from '@shardex/shared/config';
-import { InvalidInputError, InvariantBrokenError } from '@shardex/shared/errors';
+import { ERROR_POLICIES, InvalidInputError, InvariantBrokenError, type ErrorTag } from '@shardex/shared/errors';
 import { packMatrixDescriptor } from '@shardex/shared/h5ad';
 import { taskId, type JobId } from '@shardex/shared/ids';
-import { openStore, type ObjectStore } from '@shardex/shared/storage';
+import { makeFolder, missingFolders, openStore, type ObjectStore } from '@shardex/shared/storage';
 import {
   type ClusterShape,
   type JobHistory,
@@ -27,7 +27,14 @@ import {
   type StagePlan,
 } from '../../domain/index.js';
 import { withArtifact } from '../reductions/scratch.js';
-import { claimOutput, existingResults, removeScratch, scratchFolder, scratchRoot } from './job-folder.js';
+import {
+  claimOutput,
+  existingResults,
+  removeEmptyFolders,
+  removeScratch,
+  scratchFolder,
+  scratchRoot,
+} from './job-folder.js';
 import { readInput, type ResolvedInput } from './read-input.js';
 import { runReduction } from './run-reduction.js';
 
@@ -54,6 +61,8 @@ interface JobEntry {
   readonly nCells: number;
   readonly nGenes: number;
   readonly storedCount: number;
+  /** The output and scratch folders as far as this job made them, outermost first each. */
+  readonly made: readonly (readonly string[])[];
   /** Task outputs of each planned stage, in task order. */
   readonly outputs: Record<string, readonly string[]>;
 }
@@ -80,14 +89,22 @@ export class DePlanner implements JobPlanner {
     if (claimed) {
       throw new InvalidInputError(`another job is writing to ${parameters.output}`, { hint: 'choose another --out' });
     }
-    await claimOutput(parameters.output, spec.existingOutput);
+    await missingFolders(scratchRoot(parameters));
+    const made = [await claimOutput(parameters.output, spec.existingOutput)];
     const context = contextOf(input);
     const scratchUri = scratchFolder(parameters, identityOf(context));
     const store = openStore(scratchUri);
-    if (spec.existingOutput === 'resume') await requireSameRun(openStore(scratchRoot(parameters)), context);
-    else await removeScratch(scratchRoot(parameters));
-    await commitContext(store, input, context);
+    try {
+      if (spec.existingOutput === 'resume') await requireSameRun(openStore(scratchRoot(parameters)), context);
+      else await removeScratch(scratchRoot(parameters));
+      made.push(await makeFolder(scratchRoot(parameters)));
+      await commitContext(store, input, context);
+    } catch (error) {
+      await removeOwn(scratchUri, made);
+      throw error;
+    }
     this.jobs.set(jobId, {
+      made,
       parameters,
       scratchUri,
       store,
@@ -148,6 +165,7 @@ export class DePlanner implements JobPlanner {
     const warnings = await runReduction(order, report, signal);
     if (stage === 'merge') {
       await removeScratch(scratchRoot(job.parameters));
+      await removeOwn(job.scratchUri, job.made);
       this.jobs.delete(jobId);
       this.finished.set(jobId, job.parameters.output);
     }
@@ -162,10 +180,12 @@ export class DePlanner implements JobPlanner {
     return this.readResults(output, request);
   }
 
-  async abandon(jobId: JobId): Promise<void> {
-    // The scratch stays: --resume goes on from it, and a run without --resume clears it.
+  async abandon(jobId: JobId, failure: ErrorTag | null): Promise<void> {
+    const job = this.jobs.get(jobId);
     this.jobs.delete(jobId);
-    return Promise.resolve();
+    // Bad input stays bad: nothing can go on from it. After anything else --resume can, so the scratch stays.
+    const isBadInput = failure !== null && ERROR_POLICIES[failure].exitCode === 2;
+    if (job !== undefined && isBadInput) await removeOwn(job.scratchUri, job.made);
   }
 
   private entry(jobId: JobId): JobEntry {
@@ -186,6 +206,12 @@ export class DePlanner implements JobPlanner {
     if (stage === 'dispersion' || stage === 'fit') return planGroups(stage, groupNonzeros, job.nGenes, cluster);
     throw new InvariantBrokenError(`stage "${stage}" is not cut into tasks`);
   }
+}
+
+/** Removes one run's intermediate files, and the folders that were made for it as far as nothing else is in them. */
+async function removeOwn(scratchUri: string, made: readonly (readonly string[])[]): Promise<void> {
+  await removeScratch(scratchUri);
+  for (const folders of [...made].reverse()) await removeEmptyFolders(folders);
 }
 
 /** Only the NB-GLM with estimated dispersions needs the dispersion and trend stages. */

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { access, constants, mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { access, constants, readdir, rm, rmdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { DeParameters } from '@shardex/shared/config';
 import { InvalidInputError, toShardexError } from '@shardex/shared/errors';
+import { makeFolder, missingFolders } from '@shardex/shared/storage';
 import type { ExistingOutput } from '../../domain/index.js';
 
 /** Files that make a folder a results folder. */
@@ -41,39 +42,55 @@ export function scratchFolder(parameters: DeParameters, identity: string): strin
 
 const shortHash = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16);
 
-/** Results that are in the output folder already. */
+/** Results that are in the output folder already. @throws InvalidInputError when it is a file, or below one */
 export async function existingResults(output: string): Promise<string[]> {
+  if ((await missingFolders(output)).length > 0) return [];
   try {
     const present = new Set(await readdir(output));
     return RESULT_FILES.filter((name) => present.has(name));
   } catch (error) {
-    if (typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT') return [];
     throw toShardexError(error, `reading ${output}`);
   }
 }
 
 /**
- * Makes the output folder and checks that it can be written, before any work is done.
+ * Makes the output folder and checks that it can be written, before any work is done. What a killed run left half-written
+ * is removed.
  *
+ * @returns the folders that were made, outermost first
  * @throws InvalidInputError when it holds results and neither --force nor --resume was given, or cannot be written
  */
-export async function claimOutput(output: string, existing: ExistingOutput): Promise<void> {
+export async function claimOutput(output: string, existing: ExistingOutput): Promise<string[]> {
   const results = await existingResults(output);
   if (results.length > 0 && existing === 'refuse') {
     throw new InvalidInputError(`${output} already holds results (${results.join(', ')})`, {
       hint: 'choose another --out, replace them with --force, or continue an unfinished run with --resume',
     });
   }
+  const made = await makeFolder(output);
   try {
-    await mkdir(output, { recursive: true });
-    if (!(await stat(output)).isDirectory()) throw new InvalidInputError(`${output} is not a folder`);
     await access(output, constants.W_OK | constants.X_OK);
+    const stale = (await readdir(output)).filter(isHalfWritten);
+    for (const name of stale) await rm(join(output, name), { force: true });
   } catch (error) {
-    const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : '';
-    if (code === 'EEXIST' || code === 'ENOTDIR') {
-      throw new InvalidInputError(`${output} is a file, not a folder`, { hint: 'choose another --out', cause: error });
+    throw toShardexError(error, `writing to the folder ${output}`);
+  }
+  return made;
+}
+
+/** Whether this is the hidden name of a result file that was never finished. */
+const isHalfWritten = (name: string): boolean =>
+  name.endsWith('.partial') && RESULT_FILES.some((file) => name.startsWith(`.${file}.`));
+
+/** Removes folders, innermost first, as far as they are empty. @param folders - outermost first */
+export async function removeEmptyFolders(folders: readonly string[]): Promise<void> {
+  for (const folder of [...folders].reverse()) {
+    try {
+      await rmdir(folder);
+    } catch {
+      // It holds something, or is gone: either way there is nothing to tidy up here.
+      return;
     }
-    throw toShardexError(error, `making the output folder ${output}`);
   }
 }
 
