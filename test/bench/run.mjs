@@ -43,7 +43,7 @@ const runCase = async ({ name, input, commands }) => {
   }));
   for (let round = 1; round <= repeat; round++) {
     for (const row of rows) {
-      if (row.note !== undefined) continue;
+      if (row.note !== undefined || (row.command.once === true && round > 1)) continue;
       const output = join(benchFolder, `output-${process.pid}`);
       mkdirSync(benchFolder, { recursive: true });
       try {
