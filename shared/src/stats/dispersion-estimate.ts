@@ -1,4 +1,3 @@
-import { InvalidInputError } from '../errors/index.js';
 import type { CountHistogram } from './count-histogram.js';
 import type { DispersionGrid } from './dispersion-grid.js';
 import { fitDispersionTrend, trendAt, type DispersionTrend } from './dispersion-trend.js';
@@ -15,6 +14,9 @@ const LEAST_PRIOR_VARIANCE = 0.25;
 const OUTLIER_DEVIATIONS = 2;
 /** The median absolute deviation times this estimates a normal standard deviation. */
 const MAD_TO_SD = 1.4826;
+
+/** Stands in where no dispersion can be told from none. */
+const POISSON_TREND: DispersionTrend = { kind: 'poisson', coefficients: [LEAST_DISPERSION, 0] };
 
 export interface DispersionInput {
   /** Profile sums of all groups, nGenes × A, in units of 2^-quantumExponents[j]. */
@@ -56,7 +58,8 @@ export interface DispersionEstimate {
  *
  * Cost: about 40 µs a gene.
  *
- * @throws InvalidInputError when no gene has enough counts to estimate anything
+ * Where no gene varies more than Poisson noise there is nothing to fit: the trend is the least dispersion then.
+ *
  * @source Love, Huber & Anders 2014, Genome Biology 15:550, methods; DESeq2 1.38.3
  */
 export function estimateDispersions(input: DispersionInput): DispersionEstimate {
@@ -70,13 +73,8 @@ export function estimateDispersions(input: DispersionInput): DispersionEstimate 
   for (let gene = 0; gene < nGenes; gene++) {
     if (totals[gene] > 0) genewise[gene] = clamp(profileOf(input, gene).maximise());
   }
-  const fitted = fitDispersionTrend(meanNormalised, genewise);
-  if (!(fitted.coefficients[0] > 0)) {
-    throw new InvalidInputError('no gene has counts that vary enough to estimate a dispersion', {
-      hint: 'give one with --dispersion, or use a test that needs none',
-      details: { nGenes, nCells },
-    });
-  }
+  const found = fitDispersionTrend(meanNormalised, genewise);
+  const fitted: DispersionTrend = found.coefficients[0] > 0 ? found : POISSON_TREND;
   // A gene without counts has no base mean; the trend at the least one that occurs stands in.
   const leastMean = smallestPositive(meanNormalised);
   const trend = Float64Array.from({ length: nGenes }, (_, gene) =>

@@ -1,8 +1,11 @@
 /** How the dispersion depends on the mean. */
 export interface DispersionTrend {
-  /** `parametric`: α(μ) = a₀ + a₁/μ. `mean`: one trimmed mean for all genes, where the parametric fit fails. */
-  readonly kind: 'parametric' | 'mean';
-  /** [a₀, a₁]; of kind `mean`, [mean, 0]. */
+  /**
+   * `parametric`: α(μ) = a₀ + a₁/μ. `mean`: one trimmed mean for all genes, where the parametric fit fails. `poisson`: the
+   * least dispersion for all genes, where none has a larger one.
+   */
+  readonly kind: 'parametric' | 'mean' | 'poisson';
+  /** [a₀, a₁]; of the other kinds, [value, 0]. */
   readonly coefficients: readonly [number, number];
 }
 
@@ -23,7 +26,7 @@ const INNER_LIMIT = 25;
 /** Value of a trend at a mean count. */
 export function trendAt(trend: DispersionTrend, mean: number): number {
   const [a0, a1] = trend.coefficients;
-  return trend.kind === 'mean' ? a0 : a0 + a1 / mean;
+  return trend.kind === 'parametric' ? a0 + a1 / mean : a0;
 }
 
 /**

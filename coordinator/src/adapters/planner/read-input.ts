@@ -1,7 +1,8 @@
 import { countLabels, detectDesign, type DeParameters } from '@shardex/shared/config';
-import { InvalidInputError, type ShardexError } from '@shardex/shared/errors';
+import { InvalidInputError } from '@shardex/shared/errors';
 import {
   columnLabels,
+  fitRecord,
   openRowSource,
   readH5adMetadata,
   type H5adMetadata,
@@ -57,6 +58,7 @@ export async function readInput(parameters: DeParameters): Promise<ResolvedInput
       hint: 'choose --tests wilcoxon,t-test, or name the layer that holds counts with --layer',
     });
   }
+  if (parameters.scanpy && parameters.formats.includes('h5ad')) requireRecordsFit(parameters, design);
   const warnings = [...choice.said, ...metadata.warnings];
   if ((metadata.duplicateVarNames?.count ?? 0) > 0) {
     const { count, example } = metadata.duplicateVarNames as { count: number; example: string | null };
@@ -129,6 +131,18 @@ function numericColumn(column: ObsColumn): Float64Array {
   });
 }
 
+/** scanpy's table has a field for every perturbation, and HDF5 limits how many: better said now than when all is computed. */
+function requireRecordsFit({ minCellsPerPerturbation }: DeParameters, { labels, cells }: Design): void {
+  const tested = labels.filter((_, group) => group > 0 && cells[group] >= minCellsPerPerturbation);
+  if (fitRecord(tested)) return;
+  throw new InvalidInputError(
+    `--scanpy cannot hold ${tested.length} perturbations: HDF5 takes about 900 in one table`,
+    {
+      hint: 'leave it out, or choose fewer with --perturbations',
+    },
+  );
+}
+
 /**
  * Looks at the first rows: whole non-negative numbers are counts; anything else has to be declared by the user.
  */
@@ -139,10 +153,14 @@ async function judgeScale(path: string, matrix: string, descriptor: MatrixDescri
     for await (const block of openRowSource(descriptor, source).blocks(0, descriptor.nRows, SAMPLE_NONZEROS)) {
       for (let i = 0; i < block.indptr[block.nRows]; i++) {
         const value = block.values[i];
-        if (value >= 0 && Math.floor(value) === value) continue;
-        if (value > 0 && value < Infinity) throw notCounts(path, matrix, value);
-        throw new InvalidInputError(`${path}: ${matrix} holds ${value}`, {
-          hint: 'choose the matrix of raw counts with --layer or repair the file',
+        if (value >= 0 && value < Infinity && Math.floor(value) === value) continue;
+        const cell = block.rowBegin + block.indptr.findIndex((begin) => begin > i);
+        const where = `cell ${cell}, gene ${block.indices[i] + 1}`;
+        const isFraction = value > 0 && value < Infinity;
+        throw new InvalidInputError(`${path}: ${matrix} does not hold counts: ${where} is ${value}`, {
+          hint: isFraction
+            ? 'choose the matrix of raw counts with --layer, or declare --input-scale log1p if the values are log-normalised'
+            : 'choose the matrix of raw counts with --layer or repair the file',
         });
       }
       seen += block.indptr[block.nRows];
@@ -153,8 +171,3 @@ async function judgeScale(path: string, matrix: string, descriptor: MatrixDescri
     await source.close();
   }
 }
-
-const notCounts = (path: string, matrix: string, value: number): ShardexError =>
-  new InvalidInputError(`${path}: ${matrix} does not hold counts (it holds ${value})`, {
-    hint: 'choose the matrix of raw counts with --layer, or declare --input-scale log1p if the values are log-normalised',
-  });

@@ -5,8 +5,23 @@ import {
   type SizeFactorSummary,
   type TrendSummary,
 } from '@shardex/shared/artifacts';
-import { CountHistogram, createDispersionGrid, estimateDispersions, normalisedSumQuanta } from '@shardex/shared/stats';
+import {
+  CountHistogram,
+  createDispersionGrid,
+  estimateDispersions,
+  normalisedSumQuanta,
+  type DispersionEstimate,
+} from '@shardex/shared/stats';
 import { withArtifact, type ReductionScope } from './scratch.js';
+
+/** What to say of a trend that is not the usual one. */
+const TREND_WARNINGS: Readonly<Record<DispersionEstimate['trendKind'], readonly string[]>> = {
+  parametric: [],
+  mean: ['the dispersions do not fall with the mean as a0 + a1 / mean: their mean stands in for the trend'],
+  poisson: [
+    'no gene varies more than Poisson noise: the NB-GLM uses the least dispersion, 1e-8; give one with --dispersion',
+  ],
+};
 
 /**
  * The `trend` stage: adds the groups' profile sums, and from them estimates the dispersion of every gene (genewise, trend,
@@ -65,7 +80,7 @@ export async function reduceTrend(scope: ReductionScope): Promise<readonly strin
     trendKind: estimate.trendKind,
     trendCoefficients: [...estimate.trendCoefficients],
     priorVariance: estimate.priorVariance,
-    warnings: [],
+    warnings: TREND_WARNINGS[estimate.trendKind],
   };
   await store.commit(
     SCRATCH_NAMES.trend,
