@@ -18,6 +18,8 @@ export interface SmallH5ad {
   readonly storage?: 'csr' | 'csc' | 'dense';
   readonly compression?: 'gzip' | null;
   readonly chunkLength?: number;
+  /** HDF5's newest structures instead of its oldest. */
+  readonly newest?: boolean;
   readonly dtype?: keyof typeof VALUE_ARRAYS;
   /** Label of each cell in the column `perturbation`, null where it is missing; default: "control" and "a" in turn. */
   readonly labels?: readonly (string | null)[];
@@ -42,7 +44,7 @@ export async function writeSmallH5ad(
   how: SmallH5ad = {},
 ): Promise<void> {
   await h5wasm.ready;
-  const file = new h5wasm.File(path, 'w');
+  const file = new h5wasm.File(path, 'w', how.newest === true ? { libver: 'latest' } : {});
   try {
     file.create_attribute('encoding-type', 'anndata');
     file.create_attribute('encoding-version', '0.1.0');

@@ -248,6 +248,18 @@ describe('input that cannot be read', () => {
     });
   });
 
+  it('is a file that a program has open for writing', async () => {
+    const path = await written([[1, 2, 3]], 3, { newest: true });
+    expect((await readRows(path)).flat()).toEqual([1, 2, 3]);
+    const bytes = await readFile(path);
+    expect(bytes[8]).toBe(3); // the superblock's version
+    bytes[11] |= 1; // its consistency flags
+    await writeFile(path, bytes);
+    const error = await refusal(readH5adMetadata(path));
+    expect(error).toMatchObject({ tag: 'InvalidInput' });
+    expect(error.message).toContain('is open in a program that writes to it');
+  });
+
   it('is a file whose beginning alone is intact', async () => {
     const path = await written([[1, 2, 3]], 3);
     const bytes = await readFile(path);
