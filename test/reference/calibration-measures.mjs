@@ -75,6 +75,34 @@ export function calibration(truth, results) {
   };
 }
 
+/**
+ * Share of all true effects in the longest list, by ascending p-value, of which at most `mostFalse` are no effect: power apart
+ * from calibration, as the p-values serve for their order alone.
+ *
+ * @param {Truth} truth
+ * @param {Results} results with the layer `pvalue`
+ * @param {number} mostFalse
+ */
+export function powerAtFalseShare(truth, results, mostFalse) {
+  const p = layerOf(results, 'pvalue');
+  const isEffect = new Uint8Array(p.length);
+  let effects = 0;
+  for (const [row, perturbation] of results.perturbations.entries()) {
+    for (const [gene, effect] of truth.logFoldChange(perturbation).entries()) {
+      if (effect === 0) continue;
+      isEffect[row * results.genes.length + gene] = 1;
+      effects++;
+    }
+  }
+  const order = [...p.keys()].filter((at) => Number.isFinite(p[at])).sort((a, b) => p[a] - p[b]);
+  let [found, most] = [0, 0];
+  for (const [rank, at] of order.entries()) {
+    found += isEffect[at];
+    if (rank + 1 - found <= mostFalse * (rank + 1)) most = found;
+  }
+  return most / effects;
+}
+
 /** Effects below this (natural logarithm) and genes below this mean count say little about a slope. */
 const LEAST_EFFECT = 0.3;
 const LEAST_MEAN = 0.3;
