@@ -18,6 +18,8 @@ const MIN_TASK_NONZEROS = 500_000;
 const MAX_TASK_NONZEROS = 32_000_000;
 /** A scanned nonzero costs about 2.2 bytes encoded, held twice while it is sorted by group, in a buffer that grows by half. */
 const SCAN_BYTES_PER_NONZERO = 8;
+/** Turning columns into rows holds value, index and place of each of a task's nonzeros at once. */
+const CSC_BYTES_PER_NONZERO = 28;
 /** A fitted nonzero costs its encoded bytes and an f64 rank key. */
 const FIT_BYTES_PER_NONZERO = 12;
 /** A result costs about 50 bytes a test, held twice while it is committed. */
@@ -31,12 +33,28 @@ const taskTarget = (total: number, { slots, taskNonzeros }: ClusterShape): numbe
 
 const clamp = (value: number, low: number, high: number): number => Math.max(low, Math.min(high, value));
 
-/** Rows of the file in runs of about equal numbers of nonzeros (an even density is assumed). */
-export function planScan(nRows: number, nonzeros: number, cluster: ClusterShape): TaskSpec[] {
+/** The matrix a scan reads. */
+export interface ScanMatrix {
+  readonly kind: 'csr' | 'csc' | 'dense';
+  readonly nRows: number;
+  /** Stored elements: nonzeros of a sparse matrix, rows × columns of a dense one. */
+  readonly storedCount: number;
+}
+
+/**
+ * Rows of the file in runs of about equal numbers of stored elements (an even density is assumed).
+ *
+ * A matrix stored by columns is decoded whole by every task, so it is cut only as far as slots and memory demand.
+ */
+export function planScan({ kind, nRows, storedCount }: ScanMatrix, cluster: ClusterShape): TaskSpec[] {
   if (nRows === 0) return [];
-  const affordable = (cluster.memoryBytes * DATA_SHARE) / SCAN_BYTES_PER_NONZERO;
-  const target = Math.max(1, Math.min(taskTarget(nonzeros, cluster), affordable));
-  const tasks = clamp(Math.ceil(nonzeros / target), 1, nRows);
+  const isByColumns = kind === 'csc';
+  const bytesEach = SCAN_BYTES_PER_NONZERO + (isByColumns ? CSC_BYTES_PER_NONZERO : 0);
+  const affordable = (cluster.memoryBytes * DATA_SHARE) / bytesEach;
+  const wanted =
+    isByColumns && cluster.taskNonzeros === undefined ? storedCount / cluster.slots : taskTarget(storedCount, cluster);
+  const target = Math.max(1, Math.min(wanted, affordable));
+  const tasks = clamp(Math.ceil(storedCount / target), 1, nRows);
   const rowsPerTask = Math.ceil(nRows / tasks);
   const specs: TaskSpec[] = [];
   for (let rowBegin = 0; rowBegin < nRows; rowBegin += rowsPerTask) {
@@ -65,7 +83,7 @@ export function planControl(nGenes: number, controlNonzeros: number, cluster: Cl
  * Runs of groups of about equal work. A group is never split: it is the unit of summation.
  *
  * @param groupNonzeros - nonzeros of each group; 0 for groups that take no part
- * @param firstGroup - 0 to include the control (`dispersion`), 1 to leave it out (`fit`)
+ * @param kind - `dispersion` includes the control, group 0; `fit` leaves it out
  */
 export function planGroups(
   kind: 'dispersion' | 'fit',

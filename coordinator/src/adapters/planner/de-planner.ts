@@ -21,6 +21,7 @@ import {
   planGroups,
   type PlannedTask,
   planScan,
+  type ScanMatrix,
   type PreparedJob,
   type ReductionReport,
   type ResultsRequest,
@@ -58,9 +59,8 @@ interface JobEntry {
   readonly parameters: DeParameters;
   readonly scratchUri: string;
   readonly store: ObjectStore;
-  readonly nCells: number;
   readonly nGenes: number;
-  readonly storedCount: number;
+  readonly matrix: ScanMatrix;
   /** The output and scratch folders as far as this job made them, outermost first each. */
   readonly made: readonly (readonly string[])[];
   /** Task outputs of each planned stage, in task order. */
@@ -108,9 +108,8 @@ export class DePlanner implements JobPlanner {
       parameters,
       scratchUri,
       store,
-      nCells: context.nCells,
       nGenes: context.nGenes,
-      storedCount: 'nonzeroCount' in input.descriptor ? input.descriptor.nonzeroCount : context.nCells * context.nGenes,
+      matrix: scanMatrix(input),
       outputs: {},
     });
     const results = await existingResults(parameters.output);
@@ -196,7 +195,7 @@ export class DePlanner implements JobPlanner {
 
   private async cut(job: JobEntry, stage: StageName): Promise<TaskSpec[]> {
     const cluster = this.cluster();
-    if (stage === 'scan') return planScan(job.nCells, job.storedCount, cluster);
+    if (stage === 'scan') return planScan(job.matrix, cluster);
     const groupNonzeros = await withArtifact<SizeFactorSummary, Float64Array>(
       job.store,
       SCRATCH_NAMES.sizeFactors,
@@ -212,6 +211,11 @@ export class DePlanner implements JobPlanner {
 async function removeOwn(scratchUri: string, made: readonly (readonly string[])[]): Promise<void> {
   await removeScratch(scratchUri);
   for (const folders of [...made].reverse()) await removeEmptyFolders(folders);
+}
+
+function scanMatrix({ descriptor }: ResolvedInput): ScanMatrix {
+  const { kind, nRows, nColumns } = descriptor;
+  return { kind, nRows, storedCount: kind === 'dense' ? nRows * nColumns : descriptor.nonzeroCount };
 }
 
 /** Only the NB-GLM with estimated dispersions needs the dispersion and trend stages. */

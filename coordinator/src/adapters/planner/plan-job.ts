@@ -83,7 +83,8 @@ function plannedStages(input: ResolvedInput, size: JobSize, cluster: PlanCluster
   const density = size.nonzeros / size.cells;
   const groupNonzeros = Float64Array.from(input.design.cells, (cells) => cells * density);
   const tasksOf = (name: StageName): number => {
-    if (name === 'scan') return planScan(size.cells, size.nonzeros, shape).length;
+    if (name === 'scan')
+      return planScan({ kind: input.descriptor.kind, nRows: size.cells, storedCount: size.nonzeros }, shape).length;
     if (name === 'control') return planControl(size.genes, groupNonzeros[0], shape).length;
     if (name === 'dispersion' || name === 'fit') return planGroups(name, groupNonzeros, size.genes, shape).length;
     return 1;

@@ -1,0 +1,75 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { planControl, planGroups, planScan, type ClusterShape } from './plan-shards.js';
+
+const shape: fc.Arbitrary<ClusterShape> = fc.record(
+  {
+    slots: fc.integer({ min: 1, max: 64 }),
+    memoryBytes: fc.integer({ min: 2 ** 20, max: 2 ** 34 }),
+    taskNonzeros: fc.integer({ min: 1, max: 1e6 }),
+  },
+  { requiredKeys: ['slots', 'memoryBytes'] },
+);
+
+/** The runs cover [begin, end) once, in order, and none is empty. */
+function expectCover(runs: readonly (readonly [number, number])[], begin: number, end: number): void {
+  let at = begin;
+  for (const [from, to] of runs) {
+    expect(from).toBe(at);
+    expect(to).toBeGreaterThan(from);
+    at = to;
+  }
+  expect(at).toBe(end);
+}
+
+describe('shards', () => {
+  it('of the scan cover every row once, whatever the cluster', () => {
+    fc.assert(
+      fc.property(
+        shape,
+        fc.constantFrom('csr', 'csc', 'dense'),
+        fc.integer({ min: 0, max: 5000 }),
+        fc.integer({ min: 0, max: 1e9 }),
+        (cluster, kind, nRows, storedCount) => {
+          const specs = planScan({ kind, nRows, storedCount }, cluster);
+          const runs = specs.map((s) => (s.kind === 'scan' ? ([s.rowBegin, s.rowEnd] as const) : ([0, 0] as const)));
+          expectCover(runs, 0, nRows);
+        },
+      ),
+      { seed: 11, numRuns: 300 },
+    );
+  });
+
+  it('of the control cover every gene once', () => {
+    fc.assert(
+      fc.property(shape, fc.integer({ min: 1, max: 3000 }), fc.integer({ min: 0, max: 1e8 }), (cluster, nGenes, n) => {
+        const specs = planControl(nGenes, n, cluster);
+        const runs = specs.map((s) => (s.kind === 'control' ? ([s.geneBegin, s.geneEnd] as const) : ([0, 0] as const)));
+        expectCover(runs, 0, nGenes);
+      }),
+      { seed: 12, numRuns: 300 },
+    );
+  });
+
+  it('of groups cover every group once; dispersion has the control, fit has not', () => {
+    const nonzeros = fc.array(fc.integer({ min: 0, max: 1e7 }), { minLength: 2, maxLength: 200 });
+    fc.assert(
+      fc.property(shape, nonzeros, fc.integer({ min: 1, max: 40_000 }), (cluster, groups, nGenes) => {
+        for (const kind of ['dispersion', 'fit'] as const) {
+          const specs = planGroups(kind, groups, nGenes, cluster);
+          const runs = specs.map((s) => (s.kind === kind ? ([s.groupBegin, s.groupEnd] as const) : ([0, 0] as const)));
+          expectCover(runs, kind === 'fit' ? 1 : 0, groups.length);
+        }
+      }),
+      { seed: 13, numRuns: 300 },
+    );
+  });
+
+  it('of a matrix by columns are as few as slots allow, since each decodes all of it', () => {
+    const cluster = { slots: 2, memoryBytes: 2 ** 33 };
+    const matrix = { nRows: 50_000, storedCount: 30_000_000 };
+    expect(planScan({ kind: 'csc', ...matrix }, cluster)).toHaveLength(2);
+    expect(planScan({ kind: 'csr', ...matrix }, cluster).length).toBeGreaterThan(4);
+    expect(planScan({ kind: 'csc', ...matrix }, { ...cluster, memoryBytes: 2 ** 29 }).length).toBeGreaterThan(2);
+  });
+});
