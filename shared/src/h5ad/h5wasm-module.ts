@@ -4,6 +4,8 @@ import type { ready } from 'h5wasm/node';
 
 /** The functions of the HDF5 library compiled to WebAssembly, for the parts that need a real HDF5. */
 export type H5Module = Awaited<typeof ready>;
+/** What h5wasm tells of a dataset: type, shape, storage. */
+export type Hdf5Metadata = ReturnType<H5Module['get_dataset_metadata']>;
 
 const STANDARD_ERROR = 2;
 /** The end of HDF5's explanation is the cause; keep no more than this. */

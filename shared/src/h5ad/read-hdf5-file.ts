@@ -1,13 +1,12 @@
 import { CorruptDataError, ShardexError } from '../errors/index.js';
 import { readVariableStrings, type Hdf5Bytes } from './hdf5/index.js';
-import { hasDiagnostics, loadH5wasm, takeDiagnostics, type H5Module } from './h5wasm-module.js';
+import { hasDiagnostics, loadH5wasm, takeDiagnostics, type H5Module, type Hdf5Metadata } from './h5wasm-module.js';
 import { decodeValues, type Hdf5Values } from './read-hdf5-values.js';
 
 /** Registered number of the filter whose plugin fails on strings. */
 const LZF = 32000;
 
 export type Hdf5NodeKind = 'group' | 'dataset' | 'other' | 'absent';
-export type Hdf5Metadata = ReturnType<H5Module['get_dataset_metadata']>;
 
 /**
  * Groups, attributes and small datasets of an HDF5 file, by way of h5wasm.

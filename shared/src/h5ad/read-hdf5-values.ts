@@ -1,7 +1,6 @@
 import { UnsupportedDataError } from '../errors/index.js';
 import { float16ToNumber } from '../matrix/index.js';
-import type { H5Module } from './h5wasm-module.js';
-import type { Hdf5Metadata } from './read-hdf5-file.js';
+import type { H5Module, Hdf5Metadata } from './h5wasm-module.js';
 
 /** Values of a small dataset or an attribute, flattened. */
 export type Hdf5Values =

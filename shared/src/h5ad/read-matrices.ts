@@ -1,6 +1,7 @@
 import { CorruptDataError, InvalidInputError, UnsupportedDataError } from '../errors/index.js';
 import { filterName, readDatasetDescriptor, type Hdf5Bytes } from './hdf5/index.js';
-import type { Hdf5File, Hdf5Metadata } from './read-hdf5-file.js';
+import type { Hdf5Metadata } from './h5wasm-module.js';
+import type { Hdf5File } from './read-hdf5-file.js';
 import type { DatasetDescriptor, MatrixDescriptor, MatrixSummary } from './types.js';
 
 const SPARSE_PARTS = ['data', 'indices', 'indptr'] as const;

@@ -1,33 +1,11 @@
 import { UnsupportedDataError } from '../../errors/index.js';
-import type { ByteSource } from '../../storage/index.js';
 import type { DatasetDescriptor, FilterStep } from '../types.js';
 import { ChunkDecoder, isDecodable } from './chunk-decoder.js';
 import type { ChunkMap } from './chunk-map.js';
+import type { ChunkStream, ChunkStreamOptions } from './chunk-stream-contract.js';
 import { swapBytes } from './element-converter.js';
 import { LibraryChunkStream } from './library-chunk-stream.js';
 import { StoredChunkReader } from './stored-chunk-reader.js';
-
-/** The decoded chunks of one dataset, in a given order, each of them once. */
-export interface ChunkStream {
-  /**
-   * Decodes the next chunk.
-   *
-   * @param target - receives the elements, little-endian and row-major within the chunk; `chunkBytes` long. Beyond the
-   *   dataset's edge its content is undefined.
-   * @throws CorruptDataError naming dataset and chunk
-   */
-  nextInto(target: Uint8Array): Promise<void>;
-  close(): void;
-}
-
-/** Where the chunks come from and how they are read. */
-export interface ChunkStreamOptions {
-  readonly source: ByteSource;
-  readonly label: string;
-  readonly rangeBytes: number;
-  /** Called with each chunk's stored bytes. */
-  readonly onStoredChunk?: ((chunk: number, bytes: Uint8Array) => void) | undefined;
-}
 
 /** Filters that plugins of the HDF5 library undo: bzip2, blosc, lz4, bitshuffle, zstd, blosc2. */
 const LIBRARY_FILTERS = new Set([307, 32001, 32004, 32008, 32015, 32026]);

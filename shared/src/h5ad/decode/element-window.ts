@@ -1,6 +1,7 @@
 import type { DatasetDescriptor } from '../types.js';
 import { chunkMapOf, type ChunkMap } from './chunk-map.js';
-import { openChunkStream, type ChunkStream, type ChunkStreamOptions } from './chunk-stream.js';
+import type { ChunkStream, ChunkStreamOptions } from './chunk-stream-contract.js';
+import { openChunkStream } from './chunk-stream.js';
 import { ElementConverter, isSameRepresentation, type ElementArray } from './element-converter.js';
 
 /**

@@ -4,7 +4,7 @@ import { Hdf5Bytes } from '../hdf5/index.js';
 import { Hdf5File } from '../read-hdf5-file.js';
 import type { DatasetDescriptor } from '../types.js';
 import type { ChunkMap } from './chunk-map.js';
-import type { ChunkStream, ChunkStreamOptions } from './chunk-stream.js';
+import type { ChunkStream, ChunkStreamOptions } from './chunk-stream-contract.js';
 import { StoredChunkReader } from './stored-chunk-reader.js';
 
 /** Chunks of one dimension read by one call, which costs 1.5 ms however little it reads. */
