@@ -27,7 +27,10 @@ function decodeRows(
         if (isKept) store<f64>(values + (<usize>n << 3), load<f64>(at));
         at += 8;
       }
-      if (isKept) store<u32>(genes + (<usize>n++ << 2), gene - geneBegin);
+      if (isKept) {
+        store<u32>(genes + (<usize>n << 2), gene - geneBegin);
+        n++;
+      }
     }
     store<u32>(indptr + (<usize>(row + 1) << 2), n);
   }
