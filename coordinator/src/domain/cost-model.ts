@@ -28,6 +28,7 @@ const SCRATCH_BYTES_PER_NONZERO = 2.2;
  */
 const NANOSECONDS = {
   scanNonzero: 25,
+  ratiosNonzero: 20,
   controlNonzero: 60,
   dispersionNonzero: 12,
   dispersionPair: 4500,
@@ -62,6 +63,8 @@ export function stageCosts(parameters: DeParameters, size: JobSize): Readonly<Re
   const seconds = (nanoseconds: number): number => nanoseconds / 1e9;
   return {
     scan: { bytesRead: size.inputBytes, coreSeconds: seconds(size.nonzeros * NANOSECONDS.scanNonzero) },
+    'gene-means': { bytesRead: size.cells * 13, coreSeconds: 0.3 },
+    ratios: { bytesRead: rows, coreSeconds: seconds(size.nonzeros * NANOSECONDS.ratiosNonzero) },
     'size-factors': { bytesRead: size.cells * 13, coreSeconds: 0.3 },
     control: {
       bytesRead: rows * size.controlShare,

@@ -11,5 +11,5 @@ export * from './job-view.js';
 export * from './plan-summary.js';
 export { outputFiles, scratchBytes, stageCosts, type JobSize, type StageCost } from './cost-model.js';
 export { resolveDesign, type Design } from './design.js';
-export { planControl, planGroups, planScan, type ClusterShape, type ScanMatrix } from './plan-shards.js';
-export { finiteRange, keptGroups, sizeFactors } from './summarise-scan.js';
+export { planControl, planGroups, planRatios, planScan, type ClusterShape, type ScanMatrix } from './plan-shards.js';
+export { finiteRange, keptGroups, meanOfTotals, sizeFactors } from './summarise-scan.js';

@@ -63,6 +63,10 @@ export function planScan({ kind, nRows, storedCount }: ScanMatrix, cluster: Clus
   return specs;
 }
 
+/** One task a scan output: its rows lie together, and so do the cells it says something about. */
+export const planRatios = (scanTasks: number): TaskSpec[] =>
+  Array.from({ length: scanTasks }, (_, scan) => ({ kind: 'ratios', scan }));
+
 /**
  * Runs of genes. Every task decodes all control cells and keeps its genes, so there are as few as memory and slots allow.
  */

@@ -5,14 +5,31 @@ export function keptGroups(groupCells: Uint32Array, minCells: number): Uint8Arra
   return Uint8Array.from(groupCells, (cells, group) => (group === 0 || cells >= Math.max(1, minCells) ? 1 : 0));
 }
 
+/** Arithmetic mean of the kept cells' totals. Totals are whole numbers, so their order does not matter. */
+export function meanOfTotals(totals: Float64Array, kept: Uint8Array): number {
+  let sum = 0;
+  let n = 0;
+  for (let cell = 0; cell < totals.length; cell++) {
+    if (kept[cell] === 0) continue;
+    sum += totals[cell];
+    n++;
+  }
+  return sum / n;
+}
+
 /**
- * Size factor of each cell: its total, or the given value, divided by the geometric mean over the kept cells.
+ * Size factor of each cell: its value over a scale; NaN for cells that were not kept.
  *
- * s_i = v_i / exp(mean_k log v_k); NaN for cells that were not kept. Logarithms are summed in file order.
- *
+ * @param scale - what to divide by, or the geometric mean of the kept cells' values, exp(mean_k log v_k), the logarithms
+ *   summed in file order
  * @throws InvalidInputError for a kept cell whose value is not a positive finite number
  */
-export function sizeFactors(values: Float64Array, kept: Uint8Array, source: string): Float64Array {
+export function sizeFactors(
+  values: Float64Array,
+  kept: Uint8Array,
+  source: string,
+  scale: number | 'geometric-mean',
+): Float64Array {
   let sumLog = 0;
   let n = 0;
   for (let cell = 0; cell < values.length; cell++) {
@@ -27,8 +44,8 @@ export function sizeFactors(values: Float64Array, kept: Uint8Array, source: stri
     sumLog += Math.log(value);
     n++;
   }
-  const geometricMean = Math.exp(sumLog / n);
-  return values.map((value, cell) => (kept[cell] === 0 ? NaN : value / geometricMean));
+  const divisor = scale === 'geometric-mean' ? Math.exp(sumLog / n) : scale;
+  return values.map((value, cell) => (kept[cell] === 0 ? NaN : value / divisor));
 }
 
 /** Smallest and largest of the finite values. */

@@ -3,13 +3,24 @@ import type { DeParameters } from '../config/index.js';
 /** Names of the objects in a job's scratch store. Task outputs are numbered within their stage. */
 export const SCRATCH_NAMES = {
   context: 'context.bundle',
+  geneMeans: 'gene-means.bundle',
   sizeFactors: 'size-factors.bundle',
   trend: 'trend.bundle',
   task: (stage: string, ordinal: number): string => `${stage}/${String(ordinal).padStart(6, '0')}.bundle`,
 } as const;
 
-/** The stages of a job in order, and who runs them. */
-export const STAGES = ['scan', 'size-factors', 'control', 'dispersion', 'trend', 'fit', 'merge'] as const;
+/** The stages of a job in order; a job leaves out those that its parameters do not ask for. */
+export const STAGES = [
+  'scan',
+  'gene-means',
+  'ratios',
+  'size-factors',
+  'control',
+  'dispersion',
+  'trend',
+  'fit',
+  'merge',
+] as const;
 export type StageName = (typeof STAGES)[number];
 
 /**
@@ -53,7 +64,8 @@ export interface ScanSummary {
  * Arrays of a `scan` output (n = rowEnd − rowBegin, k = keptRows, G = genes, P + 1 = groups):
  * `total` f64 n, `nGenes` u32 n, `kept` u8 n, `geneTotal` f64 G, `geneCells` u32 G, `groupRows` u32 P + 2 (first kept row of
  * each group), `rowIds` u32 k (row in the file), `rowOffsets` u32 k + 1 (bytes into `rows`), `rowNonzeros` u32 k,
- * `rows` u8 (compact rows sorted by group, then by row).
+ * `rows` u8 (compact rows sorted by group, then by row). With size factors by median of ratios also `geneLogSums` f64 G:
+ * Σ log y over the kept cells, in quanta of `LogCountSums`.
  */
 export const SCAN_ARRAYS = [
   'total',
@@ -67,6 +79,19 @@ export const SCAN_ARRAYS = [
   'rowNonzeros',
   'rows',
 ] as const;
+
+/** Header of the `gene-means` artifact. Arrays: `logProfile` f64 G (NaN: takes no part), `groupKept` u8 P + 1. */
+export interface GeneMeansSummary {
+  /** Genes that take part in the ratios. */
+  readonly genes: number;
+  readonly warnings: readonly string[];
+}
+
+/** Header of a `ratios` output. Array: `median` f64 rowEnd − rowBegin, in file order; NaN for cells that take no part. */
+export interface RatiosSummary {
+  readonly rowBegin: number;
+  readonly rowEnd: number;
+}
 
 /** Chebyshev nodes as they travel: see `NodeSet` of the stats room. */
 export interface NodeSummary {

@@ -3,12 +3,14 @@
  * its own output there; running it twice, anywhere, commits the same bytes.
  *
  * - `scan`: rows [rowBegin, rowEnd) of the file → totals, gene counts, rows regrouped by perturbation
+ * - `ratios`: rows of one scan output → median of ratios of each cell
  * - `control`: genes [geneBegin, geneEnd) of the control cells → frozen control statistics
  * - `dispersion`: groups [groupBegin, groupEnd) (0 = control) → profile log-likelihood sums over the dispersion grid
  * - `fit`: groups [groupBegin, groupEnd) (1 and up) → every test's result rows
  */
 export type TaskSpec =
   | { readonly kind: 'scan'; readonly rowBegin: number; readonly rowEnd: number }
+  | { readonly kind: 'ratios'; readonly scan: number }
   | { readonly kind: 'control'; readonly geneBegin: number; readonly geneEnd: number }
   | { readonly kind: 'dispersion'; readonly groupBegin: number; readonly groupEnd: number }
   | { readonly kind: 'fit'; readonly groupBegin: number; readonly groupEnd: number };

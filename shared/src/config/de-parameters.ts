@@ -7,8 +7,11 @@ export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 
 export type InputScale = 'counts' | 'log1p';
 
-/** Size factors: `total` counts over kept cells with geometric mean 1, or a column of obs taken as it is, rescaled likewise. */
-export type SizeFactorMethod = 'total' | `obs:${string}`;
+/**
+ * Where size factors come from: `total` counts of the cell, the median of ratios to a reference profile (`sparse`, `ratio`,
+ * `poscounts`), or a column of obs.
+ */
+export type SizeFactorMethod = 'total' | 'sparse' | 'ratio' | 'poscounts' | `obs:${string}`;
 
 /**
  * Everything a user can ask of `shardex de`, after validation. It travels with the job, is written to `run.json`, and
@@ -37,6 +40,11 @@ export interface DeParameters {
   /** Test genes expressed in at least this many kept cells. */
   readonly minCellsPerGene: number;
   readonly sizeFactors: SizeFactorMethod;
+  /**
+   * Divide size factors by their geometric mean over the kept cells. false: the method's own scale, which is an arithmetic
+   * mean of 1 for `total`, the ratios as they are for `sparse` and `ratio`, geometric mean 1 for `poscounts`, the column's.
+   */
+  readonly scaleSizeFactors: boolean;
   /** A fixed dispersion for every gene; null: estimate it. */
   readonly dispersion: number | null;
   readonly nbTest: 'lrt' | 'wald';
@@ -66,6 +74,7 @@ export const DEFAULT_DE_PARAMETERS: Omit<DeParameters, 'input' | 'output'> = {
   minCellsPerPerturbation: 0,
   minCellsPerGene: 0,
   sizeFactors: 'total',
+  scaleSizeFactors: true,
   dispersion: null,
   nbTest: 'lrt',
   tieCorrect: true,

@@ -5,4 +5,5 @@ export * from './memory-size.js';
 export * from './option-values.js';
 export * from './parse-de-options.js';
 export * from './resolve-settings.js';
+export * from './size-factor-method.js';
 export * from './suggest.js';

@@ -97,12 +97,12 @@ describe('options of de', () => {
     ],
     [{ minCellsPerGene: '' }, '--min-cells-per-gene "" is not a whole number of at least 0: give one, as 1'],
     [
-      { sizeFactors: 'ratio' },
-      '--size-factors: "ratio" is not a way to get size factors: valid are "total" and "obs:NAME", where NAME is a column of obs',
+      { sizeFactors: 'median' },
+      '--size-factors: "median" is not a way to get size factors: valid are "total", "sparse", "ratio", "poscounts" and "obs:NAME", where NAME is a column of obs',
     ],
     [
       { sizeFactors: 'obs:' },
-      '--size-factors: "obs:" is not a way to get size factors: valid are "total" and "obs:NAME", where NAME is a column of obs',
+      '--size-factors: "obs:" is not a way to get size factors: valid are "total", "sparse", "ratio", "poscounts" and "obs:NAME", where NAME is a column of obs',
     ],
     [
       { dispersion: '-0.1' },

@@ -9,6 +9,7 @@ import {
 } from './de-parameters.js';
 import { formatMemorySize, LEAST_WORKER_BYTES, parseMemorySize } from './memory-size.js';
 import { parseChoice, parseList, parseName, parseNumber, parseWholeNumber } from './option-values.js';
+import { sizeFactorMethod } from './size-factor-method.js';
 
 /** The options of `shardex de` as they were typed; absent ones take the default. */
 export interface DeFlags {
@@ -23,6 +24,7 @@ export interface DeFlags {
   readonly minCellsPerPerturbation?: string | undefined;
   readonly minCellsPerGene?: string | undefined;
   readonly sizeFactors?: string | undefined;
+  readonly scaleSizeFactors?: boolean | undefined;
   readonly dispersion?: string | undefined;
   readonly nbTest?: string | undefined;
   readonly tieCorrect?: boolean | undefined;
@@ -59,12 +61,12 @@ export interface RunOptions {
 /** More processes than this on one machine is a slip of the keyboard. */
 const MAX_WORKERS = 1024;
 
-/** `total`, or the column of obs that holds them. @throws InvalidInputError for anything else */
+/** @throws InvalidInputError for what is no method */
 function parseSizeFactors(text: string): SizeFactorMethod {
-  if (text === 'total') return text;
-  if (text.startsWith('obs:') && text.length > 4) return text as `obs:${string}`;
+  const method = sizeFactorMethod(text.trim());
+  if (method !== null) return method;
   throw new InvalidInputError(`--size-factors: "${text}" is not a way to get size factors`, {
-    hint: 'valid are "total" and "obs:NAME", where NAME is a column of obs',
+    hint: 'valid are "total", "sparse", "ratio", "poscounts" and "obs:NAME", where NAME is a column of obs',
   });
 }
 
@@ -148,6 +150,7 @@ export function parseDeOptions(input: string, flags: DeFlags): DeParameters {
     ),
     minCellsPerGene: given(flags.minCellsPerGene, count('--min-cells-per-gene'), defaults.minCellsPerGene),
     sizeFactors: given(flags.sizeFactors, parseSizeFactors, defaults.sizeFactors),
+    scaleSizeFactors: flags.scaleSizeFactors ?? defaults.scaleSizeFactors,
     dispersion: given(flags.dispersion, parseDispersion, defaults.dispersion),
     nbTest: given(
       flags.nbTest,

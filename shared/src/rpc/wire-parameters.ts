@@ -1,6 +1,7 @@
 import {
   DEFAULT_DE_PARAMETERS,
   TEST_NAMES,
+  sizeFactorMethod,
   type DeParameters,
   type OutputFormat,
   type TestName,
@@ -55,6 +56,7 @@ export function parametersToWire(parameters: DeParameters): DifferentialExpressi
     minCellsPerPerturbation: parameters.minCellsPerPerturbation,
     minCellsPerGene: parameters.minCellsPerGene,
     sizeFactors: parameters.sizeFactors,
+    scaleSizeFactors: parameters.scaleSizeFactors,
     ...optional('dispersion', parameters.dispersion),
     nbTest: WIRE_NB_TESTS[parameters.nbTest],
     tieCorrect: parameters.tieCorrect,
@@ -89,7 +91,8 @@ export function parametersFromWire(spec: DifferentialExpressionSpec): DeParamete
     minGenes: spec.minGenes,
     minCellsPerPerturbation: spec.minCellsPerPerturbation,
     minCellsPerGene: spec.minCellsPerGene,
-    sizeFactors: spec.sizeFactors === '' ? defaults.sizeFactors : sizeFactorMethod(spec.sizeFactors),
+    sizeFactors: spec.sizeFactors === '' ? defaults.sizeFactors : knownMethod(spec.sizeFactors),
+    scaleSizeFactors: spec.scaleSizeFactors ?? defaults.scaleSizeFactors,
     dispersion: spec.dispersion === undefined ? null : positive(spec.dispersion, 'dispersion', Infinity),
     nbTest: spec.nbTest === NbTest.UNSPECIFIED ? defaults.nbTest : nameOf(WIRE_NB_TESTS, spec.nbTest, 'nb_test'),
     tieCorrect: spec.tieCorrect ?? defaults.tieCorrect,
@@ -112,10 +115,12 @@ function nameOf<K extends string>(table: Readonly<Record<K, number>>, value: num
   });
 }
 
-function sizeFactorMethod(text: string): DeParameters['sizeFactors'] {
-  if (text === 'total') return text;
-  if (text.startsWith('obs:') && text.length > 'obs:'.length) return text as `obs:${string}`;
-  throw new InvalidInputError(`size factors cannot be "${text}"`, { hint: 'use total or obs:NAME' });
+function knownMethod(text: string): DeParameters['sizeFactors'] {
+  const method = sizeFactorMethod(text);
+  if (method !== null) return method;
+  throw new InvalidInputError(`size factors cannot be "${text}"`, {
+    hint: 'use total, sparse, ratio, poscounts or obs:NAME',
+  });
 }
 
 function positive(value: number, field: string, below: number): number {

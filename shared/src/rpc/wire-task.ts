@@ -59,6 +59,8 @@ function specToWire(spec: TaskSpec): WireSpec {
   switch (spec.kind) {
     case 'scan':
       return { case: 'scan', value: { rowBegin: toUint64(spec.rowBegin), rowEnd: toUint64(spec.rowEnd) } };
+    case 'ratios':
+      return { case: 'ratios', value: { scan: spec.scan } };
     case 'control':
       return { case: 'control', value: { geneBegin: spec.geneBegin, geneEnd: spec.geneEnd } };
     case 'dispersion':
@@ -72,6 +74,8 @@ function specFromWire({ taskId, spec }: Lease): TaskSpec {
   switch (spec.case) {
     case 'scan':
       return { kind: 'scan', rowBegin: Number(spec.value.rowBegin), rowEnd: Number(spec.value.rowEnd) };
+    case 'ratios':
+      return { kind: 'ratios', scan: spec.value.scan };
     case 'control':
       return { kind: 'control', geneBegin: spec.value.geneBegin, geneEnd: spec.value.geneEnd };
     case 'dispersion':

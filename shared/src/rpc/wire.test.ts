@@ -8,7 +8,13 @@ import {
   decodeMessage,
   encodeMessage,
 } from '@shardex/proto';
-import { DEFAULT_DE_PARAMETERS, OUTPUT_FORMATS, TEST_NAMES, type DeParameters } from '../config/index.js';
+import {
+  DEFAULT_DE_PARAMETERS,
+  OUTPUT_FORMATS,
+  RATIO_METHODS,
+  TEST_NAMES,
+  type DeParameters,
+} from '../config/index.js';
 import type { TaskSpec } from '../artifacts/index.js';
 import { parametersFromWire, parametersToWire } from './wire-parameters.js';
 import { leaseFromWire, leaseToWire, reportFromWire, reportToWire } from './wire-task.js';
@@ -31,9 +37,10 @@ const parameters: fc.Arbitrary<DeParameters> = fc.record({
   minCellsPerPerturbation: uint32,
   minCellsPerGene: uint32,
   sizeFactors: fc.oneof(
-    fc.constant('total' as const),
+    fc.constantFrom('total' as const, ...RATIO_METHODS),
     text.map((name) => `obs:${name}` as const),
   ),
+  scaleSizeFactors: fc.boolean(),
   dispersion: orNull(fc.double({ min: 1e-9, max: 1e9, noNaN: true })),
   nbTest: fc.constantFrom('lrt', 'wald'),
   tieCorrect: fc.boolean(),
@@ -47,6 +54,7 @@ const parameters: fc.Arbitrary<DeParameters> = fc.record({
 
 const spec: fc.Arbitrary<TaskSpec> = fc.oneof(
   fc.record({ kind: fc.constant('scan' as const), rowBegin: count, rowEnd: count }),
+  fc.record({ kind: fc.constant('ratios' as const), scan: uint32 }),
   fc.record({ kind: fc.constant('control' as const), geneBegin: uint32, geneEnd: uint32 }),
   fc.record({ kind: fc.constant('dispersion' as const), groupBegin: uint32, groupEnd: uint32 }),
   fc.record({ kind: fc.constant('fit' as const), groupBegin: uint32, groupEnd: uint32 }),
@@ -110,7 +118,7 @@ describe('what travels', () => {
   it.each([
     [{ input: '' }, 'names no input'],
     [{ output: '' }, 'names no output'],
-    [{ sizeFactors: 'ratio' }, 'size factors cannot be "ratio"'],
+    [{ sizeFactors: 'median' }, 'size factors cannot be "median"'],
     [{ alpha: 1.5 }, 'alpha is 1.5'],
     [{ dispersion: -1 }, 'dispersion is -1'],
     [{ dispersion: Number.NaN }, 'dispersion is NaN'],

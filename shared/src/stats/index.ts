@@ -9,6 +9,7 @@ export * from './dispersion-grid.js';
 export * from './dispersion-trend.js';
 export * from './gene-profile.js';
 export * from './exact-sum.js';
+export * from './median-of-ratios.js';
 export * from './benjamini-hochberg.js';
 export * from './normal-tail.js';
 export * from './student-tail.js';

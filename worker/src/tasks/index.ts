@@ -6,6 +6,7 @@ import { runControl } from './control.js';
 import { runDispersion } from './dispersion.js';
 import { runFit } from './fit.js';
 import { JobData } from './job-data.js';
+import { runRatios } from './ratios.js';
 import { runScan } from './scan.js';
 import type { TaskScope } from './task-scope.js';
 
@@ -50,6 +51,8 @@ function compute(scope: TaskScope): Promise<TaskOutput> {
   switch (spec.kind) {
     case 'scan':
       return runScan(scope.job, spec, scope.assignment, scope.runtime);
+    case 'ratios':
+      return runRatios(scope, spec);
     case 'control':
       return runControl(scope, spec);
     case 'dispersion':

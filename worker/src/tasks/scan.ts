@@ -8,6 +8,8 @@ import {
   type PackedDescriptor,
 } from '@shardex/shared/h5ad';
 import type { CsrBlock } from '@shardex/shared/matrix';
+import { isRatioMethod } from '@shardex/shared/config';
+import { LogCountSums } from '@shardex/shared/stats';
 import { openByteSource } from '@shardex/shared/storage';
 import type { TaskOutput } from './commit.js';
 import type { TaskRuntime } from './contract.js';
@@ -83,6 +85,8 @@ class RowSums {
   private readonly kept: Uint8Array;
   private readonly geneTotal: Float64Array;
   private readonly geneCells: Uint32Array;
+  /** Only where a later stage needs it. */
+  private readonly logSums: LogCountSums | null;
   private readonly regrouper: RowRegrouper;
   private readonly isCounts: boolean;
   private nonzeros = 0;
@@ -102,6 +106,9 @@ class RowSums {
     this.geneTotal = new Float64Array(job.context.nGenes);
     this.geneCells = new Uint32Array(job.context.nGenes);
     this.isCounts = job.context.inputScale === 'counts';
+    this.logSums = isRatioMethod(job.context.parameters.sizeFactors)
+      ? new LogCountSums(job.context.nCells, new Float64Array(job.context.nGenes))
+      : null;
     this.regrouper = new RowRegrouper(job.valueKind, job.nGroups);
   }
 
@@ -131,6 +138,7 @@ class RowSums {
       for (let i = begin; i < end; i++) this.geneCells[indices[i]]++;
       // Sums of counts are exact; sums of other values would depend on the order of cells and are not needed.
       if (this.isCounts) for (let i = begin; i < end; i++) this.geneTotal[indices[i]] += values[i];
+      this.logSums?.add(indices, values, begin, end);
       this.regrouper.append(block.rowBegin + r, this.group[row], indices, values, begin, end);
     }
   }
@@ -152,6 +160,7 @@ class RowSums {
       kept: this.kept,
       geneTotal: this.geneTotal,
       geneCells: this.geneCells,
+      ...(this.logSums === null ? {} : { geneLogSums: this.logSums.sums }),
       ...regrouped,
     });
     return { parts, bytesRead: 0, nonzeros: this.nonzeros, fits: 0, warnings: [] };

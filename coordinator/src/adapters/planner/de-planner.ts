@@ -7,7 +7,7 @@ import {
   type StageName,
   type TaskSpec,
 } from '@shardex/shared/artifacts';
-import type { DeParameters } from '@shardex/shared/config';
+import { isRatioMethod, type DeParameters } from '@shardex/shared/config';
 import { ERROR_POLICIES, InvalidInputError, InvariantBrokenError, type ErrorTag } from '@shardex/shared/errors';
 import { packMatrixDescriptor } from '@shardex/shared/h5ad';
 import { taskId, type JobId } from '@shardex/shared/ids';
@@ -20,6 +20,7 @@ import {
   planControl,
   planGroups,
   type PlannedTask,
+  planRatios,
   planScan,
   type ScanMatrix,
   type PreparedJob,
@@ -37,7 +38,7 @@ import {
   scratchRoot,
 } from './job-folder.js';
 import { readInput, type ResolvedInput } from './read-input.js';
-import { runReduction } from './run-reduction.js';
+import { REDUCTIONS, runReduction, type ReductionStage } from './run-reduction.js';
 
 /** The version that is written to results and decides whether a run can be resumed. */
 export const PRODUCT_VERSION = '0.1.0';
@@ -45,6 +46,8 @@ export const PRODUCT_VERSION = '0.1.0';
 /** Expected cost of each stage relative to the others, for the time estimate; measured on a 50,000 × 8,000 screen. */
 const STAGE_WEIGHTS: Readonly<Record<StageName, number>> = {
   scan: 20,
+  'gene-means': 1,
+  ratios: 12,
   'size-factors': 1,
   control: 6,
   dispersion: 35,
@@ -157,7 +160,7 @@ export class DePlanner implements JobPlanner {
     history: () => JobHistory,
   ): Promise<ReductionReport> {
     const job = this.entry(jobId);
-    if (stage !== 'size-factors' && stage !== 'trend' && stage !== 'merge') {
+    if (!isReduction(stage)) {
       throw new InvariantBrokenError(`"${stage}" is not a reduction`);
     }
     const order = { stage, scratchUri: job.scratchUri, outputs: job.outputs, history: history() } as const;
@@ -196,6 +199,7 @@ export class DePlanner implements JobPlanner {
   private async cut(job: JobEntry, stage: StageName): Promise<TaskSpec[]> {
     const cluster = this.cluster();
     if (stage === 'scan') return planScan(job.matrix, cluster);
+    if (stage === 'ratios') return planRatios(job.outputs['scan'].length);
     const groupNonzeros = await withArtifact<SizeFactorSummary, Float64Array>(
       job.store,
       SCRATCH_NAMES.sizeFactors,
@@ -218,14 +222,29 @@ function scanMatrix({ descriptor }: ResolvedInput): ScanMatrix {
   return { kind, nRows, storedCount: kind === 'dense' ? nRows * nColumns : descriptor.nonzeroCount };
 }
 
-/** Only the NB-GLM with estimated dispersions needs the dispersion and trend stages. */
+const isReduction = (stage: string): stage is ReductionStage => (REDUCTIONS as readonly string[]).includes(stage);
+
+/** What the coordinator's own stages leave in scratch; `merge` writes the results. */
+const REDUCTION_OUTPUTS: Readonly<Record<ReductionStage, string | null>> = {
+  'gene-means': SCRATCH_NAMES.geneMeans,
+  'size-factors': SCRATCH_NAMES.sizeFactors,
+  trend: SCRATCH_NAMES.trend,
+  merge: null,
+};
+
+/**
+ * Only size factors by median of ratios need the gene-means and ratios stages, and only the NB-GLM with estimated
+ * dispersions needs dispersion and trend.
+ */
 export function stagesOf(parameters: DeParameters): StagePlan[] {
-  const estimates = parameters.tests.includes('nb-glm') && parameters.dispersion === null;
-  return STAGES.filter((name) => estimates || (name !== 'dispersion' && name !== 'trend')).map((name) => {
+  const left = new Set<StageName>();
+  if (!isRatioMethod(parameters.sizeFactors)) left.add('gene-means').add('ratios');
+  if (!parameters.tests.includes('nb-glm') || parameters.dispersion !== null) left.add('dispersion').add('trend');
+  return STAGES.filter((name) => !left.has(name)).map((name) => {
     const weight = STAGE_WEIGHTS[name];
-    if (name === 'size-factors') return { name, executor: 'coordinator', weight, output: SCRATCH_NAMES.sizeFactors };
-    if (name === 'trend') return { name, executor: 'coordinator', weight, output: SCRATCH_NAMES.trend };
-    return { name, executor: name === 'merge' ? 'coordinator' : 'workers', weight };
+    if (!isReduction(name)) return { name, executor: 'workers', weight };
+    const output = REDUCTION_OUTPUTS[name];
+    return { name, executor: 'coordinator', weight, ...(output === null ? {} : { output }) };
   });
 }
 

@@ -21,6 +21,7 @@ import { readInput, type ResolvedInput } from './read-input.js';
 
 const SHARDED_OVER: Readonly<Partial<Record<StageName, string>>> = {
   scan: 'rows',
+  ratios: 'rows',
   control: 'genes',
   dispersion: 'perturbations',
   fit: 'perturbations',
@@ -83,7 +84,7 @@ function plannedStages(input: ResolvedInput, size: JobSize, cluster: PlanCluster
   const density = size.nonzeros / size.cells;
   const groupNonzeros = Float64Array.from(input.design.cells, (cells) => cells * density);
   const tasksOf = (name: StageName): number => {
-    if (name === 'scan')
+    if (name === 'scan' || name === 'ratios')
       return planScan({ kind: input.descriptor.kind, nRows: size.cells, storedCount: size.nonzeros }, shape).length;
     if (name === 'control') return planControl(size.genes, groupNonzeros[0], shape).length;
     if (name === 'dispersion' || name === 'fit') return planGroups(name, groupNonzeros, size.genes, shape).length;

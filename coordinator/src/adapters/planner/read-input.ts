@@ -1,4 +1,4 @@
-import { countLabels, detectDesign, type DeParameters } from '@shardex/shared/config';
+import { countLabels, detectDesign, isRatioMethod, sizeFactorColumn, type DeParameters } from '@shardex/shared/config';
 import { InvalidInputError } from '@shardex/shared/errors';
 import {
   columnLabels,
@@ -37,8 +37,8 @@ export async function readInput(parameters: DeParameters): Promise<ResolvedInput
   const path = parameters.input;
   const overview = await readH5adMetadata(path, {});
   const choice = await chooseDesign(parameters, overview);
-  const sizeFactorColumn = parameters.sizeFactors === 'total' ? null : parameters.sizeFactors.slice('obs:'.length);
-  const wanted = [choice.column, ...(sizeFactorColumn === null ? [] : [sizeFactorColumn])];
+  const factorColumn = sizeFactorColumn(parameters.sizeFactors);
+  const wanted = [choice.column, ...(factorColumn === null ? [] : [factorColumn])];
   for (const name of wanted) requireColumn(overview, name);
   const matrix =
     parameters.layer === null ? 'X' : parameters.layer === 'raw/X' ? 'raw/X' : `layers/${parameters.layer}`;
@@ -58,6 +58,11 @@ export async function readInput(parameters: DeParameters): Promise<ResolvedInput
       hint: 'choose --tests wilcoxon,t-test, or name the layer that holds counts with --layer',
     });
   }
+  if (inputScale === 'log1p' && isRatioMethod(parameters.sizeFactors)) {
+    throw new InvalidInputError(`--size-factors ${parameters.sizeFactors} needs counts, but --input-scale says log1p`, {
+      hint: 'leave the option out: nothing is divided by size factors on that scale',
+    });
+  }
   if (parameters.scanpy && parameters.formats.includes('h5ad')) requireRecordsFit(parameters, design);
   const warnings = [...choice.said, ...metadata.warnings];
   if ((metadata.duplicateVarNames?.count ?? 0) > 0) {
@@ -74,7 +79,7 @@ export async function readInput(parameters: DeParameters): Promise<ResolvedInput
     parameters: { ...parameters, perturbationColumn: choice.column, controlLabel: choice.control, inputScale },
     inputScale,
     design,
-    givenSizeFactors: sizeFactorColumn === null ? null : numericColumn(metadata.columns[1]),
+    givenSizeFactors: factorColumn === null ? null : numericColumn(metadata.columns[1]),
     warnings,
   };
 }

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { toShardexError } from '@shardex/shared/errors';
+import { reduceGeneMeans } from '../reductions/gene-means.js';
 import { reduceSizeFactors } from '../reductions/size-factors.js';
 import { reduceTrend } from '../reductions/trend.js';
 import { reduceMerge } from '../reductions/merge.js';
@@ -19,6 +20,8 @@ const run = async (): Promise<readonly string[]> => {
     () => Atomics.load(cancelled, 0) === 1,
   );
   switch (order.stage) {
+    case 'gene-means':
+      return reduceGeneMeans(scope);
     case 'size-factors':
       return reduceSizeFactors(scope);
     case 'trend':

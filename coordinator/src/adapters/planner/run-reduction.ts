@@ -2,9 +2,13 @@ import { Worker } from 'node:worker_threads';
 import { ShardexError, toShardexError, type ErrorDetails, type ErrorTag } from '@shardex/shared/errors';
 import type { JobHistory } from '../../domain/index.js';
 
+/** The stages that run on the coordinator. */
+export const REDUCTIONS = ['gene-means', 'size-factors', 'trend', 'merge'] as const;
+export type ReductionStage = (typeof REDUCTIONS)[number];
+
 /** One reduction, by value. */
 export interface ReductionOrder {
-  readonly stage: 'size-factors' | 'trend' | 'merge';
+  readonly stage: ReductionStage;
   readonly scratchUri: string;
   readonly outputs: Readonly<Record<string, readonly string[]>>;
   readonly history: JobHistory;

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file shardex/v1/worker_service.proto.
  */
 export const file_shardex_v1_worker_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9zaGFyZGV4L3YxL3dvcmtlcl9zZXJ2aWNlLnByb3RvEgpzaGFyZGV4LnYxImcKEldvcmtlckNhcGFiaWxpdGllcxIPCgd2ZXJzaW9uGAEgASgJEgwKBGhvc3QYAiABKAkSCwoDcGlkGAMgASgNEg8KB3RocmVhZHMYBCABKA0SFAoMbWVtb3J5X2J5dGVzGAUgASgEIk0KFVJlZ2lzdGVyV29ya2VyUmVxdWVzdBI0CgxjYXBhYmlsaXRpZXMYASABKAsyHi5zaGFyZGV4LnYxLldvcmtlckNhcGFiaWxpdGllcyJcChZSZWdpc3RlcldvcmtlclJlc3BvbnNlEhEKCXdvcmtlcl9pZBgBIAEoCRIdChVoZWFydGJlYXRfaW50ZXJ2YWxfbXMYAiABKA0SEAoIbGVhc2VfbXMYAyABKA0iLgoIU2NhblRhc2sSEQoJcm93X2JlZ2luGAEgASgEEg8KB3Jvd19lbmQYAiABKAQiMwoLQ29udHJvbFRhc2sSEgoKZ2VuZV9iZWdpbhgBIAEoDRIQCghnZW5lX2VuZBgCIAEoDSI4Cg5EaXNwZXJzaW9uVGFzaxITCgtncm91cF9iZWdpbhgBIAEoDRIRCglncm91cF9lbmQYAiABKA0iMQoHRml0VGFzaxITCgtncm91cF9iZWdpbhgBIAEoDRIRCglncm91cF9lbmQYAiABKA0iswIKBUxlYXNlEg8KB3Rhc2tfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDRIOCgZqb2JfaWQYAyABKAkSDQoFc3RhZ2UYBCABKAkSEwoLc2NyYXRjaF91cmkYBSABKAkSDgoGb3V0cHV0GAYgASgJEhQKDG1lbW9yeV9ieXRlcxgHIAEoBBIkCgRzY2FuGAggASgLMhQuc2hhcmRleC52MS5TY2FuVGFza0gAEioKB2NvbnRyb2wYCSABKAsyFy5zaGFyZGV4LnYxLkNvbnRyb2xUYXNrSAASMAoKZGlzcGVyc2lvbhgKIAEoCzIaLnNoYXJkZXgudjEuRGlzcGVyc2lvblRhc2tIABIiCgNmaXQYCyABKAsyEy5zaGFyZGV4LnYxLkZpdFRhc2tIAEIGCgRzcGVjIjUKD1B1bGxUYXNrUmVxdWVzdBIRCgl3b3JrZXJfaWQYASABKAkSDwoHd2FpdF9tcxgCIAEoDSI0ChBQdWxsVGFza1Jlc3BvbnNlEiAKBWxlYXNlGAEgASgLMhEuc2hhcmRleC52MS5MZWFzZSJCCgxUYXNrUHJvZ3Jlc3MSDwoHdGFza19pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEhAKCGZyYWN0aW9uGAMgASgBImkKEEhlYXJ0YmVhdFJlcXVlc3QSEQoJd29ya2VyX2lkGAEgASgJEioKCHByb2dyZXNzGAIgAygLMhguc2hhcmRleC52MS5UYXNrUHJvZ3Jlc3MSFgoOcmVzaWRlbnRfYnl0ZXMYAyABKAQiRQoRSGVhcnRiZWF0UmVzcG9uc2USGAoQYWJhbmRvbl90YXNrX2lkcxgBIAMoCRIWCg51bmtub3duX3dvcmtlchgCIAEoCCKnAQoKVGFza1JlcG9ydBIOCgZvdXRwdXQYASABKAkSEgoKYnl0ZXNfcmVhZBgCIAEoBBIVCg1ieXRlc193cml0dGVuGAMgASgEEhAKCG5vbnplcm9zGAQgASgEEgwKBGZpdHMYBSABKAQSEAoId2FybmluZ3MYBiADKAkSDwoHd2FsbF9tcxgHIAEoARIbChNwZWFrX3Jlc2lkZW50X2J5dGVzGAggASgEInIKE0NvbXBsZXRlVGFza1JlcXVlc3QSEQoJd29ya2VyX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoDRImCgZyZXBvcnQYBCABKAsyFi5zaGFyZGV4LnYxLlRhc2tSZXBvcnQiKAoUQ29tcGxldGVUYXNrUmVzcG9uc2USEAoIYWNjZXB0ZWQYASABKAgi3QEKD0ZhaWxUYXNrUmVxdWVzdBIRCgl3b3JrZXJfaWQYASABKAkSDwoHdGFza19pZBgCIAEoCRIPCgdhdHRlbXB0GAMgASgNEgsKA3RhZxgEIAEoCRIPCgdtZXNzYWdlGAUgASgJEgwKBGhpbnQYBiABKAkSOQoHZGV0YWlscxgHIAMoCzIoLnNoYXJkZXgudjEuRmFpbFRhc2tSZXF1ZXN0LkRldGFpbHNFbnRyeRouCgxEZXRhaWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIkChBGYWlsVGFza1Jlc3BvbnNlEhAKCGFjY2VwdGVkGAEgASgIIjcKEkRyYWluV29ya2VyUmVxdWVzdBIRCgl3b3JrZXJfaWQYASABKAkSDgoGcmVhc29uGAIgASgJIhUKE0RyYWluV29ya2VyUmVzcG9uc2Uy4wMKDVdvcmtlclNlcnZpY2USVwoOUmVnaXN0ZXJXb3JrZXISIS5zaGFyZGV4LnYxLlJlZ2lzdGVyV29ya2VyUmVxdWVzdBoiLnNoYXJkZXgudjEuUmVnaXN0ZXJXb3JrZXJSZXNwb25zZRJFCghQdWxsVGFzaxIbLnNoYXJkZXgudjEuUHVsbFRhc2tSZXF1ZXN0Ghwuc2hhcmRleC52MS5QdWxsVGFza1Jlc3BvbnNlEkgKCUhlYXJ0YmVhdBIcLnNoYXJkZXgudjEuSGVhcnRiZWF0UmVxdWVzdBodLnNoYXJkZXgudjEuSGVhcnRiZWF0UmVzcG9uc2USUQoMQ29tcGxldGVUYXNrEh8uc2hhcmRleC52MS5Db21wbGV0ZVRhc2tSZXF1ZXN0GiAuc2hhcmRleC52MS5Db21wbGV0ZVRhc2tSZXNwb25zZRJFCghGYWlsVGFzaxIbLnNoYXJkZXgudjEuRmFpbFRhc2tSZXF1ZXN0Ghwuc2hhcmRleC52MS5GYWlsVGFza1Jlc3BvbnNlEk4KC0RyYWluV29ya2VyEh4uc2hhcmRleC52MS5EcmFpbldvcmtlclJlcXVlc3QaHy5zaGFyZGV4LnYxLkRyYWluV29ya2VyUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("Ch9zaGFyZGV4L3YxL3dvcmtlcl9zZXJ2aWNlLnByb3RvEgpzaGFyZGV4LnYxImcKEldvcmtlckNhcGFiaWxpdGllcxIPCgd2ZXJzaW9uGAEgASgJEgwKBGhvc3QYAiABKAkSCwoDcGlkGAMgASgNEg8KB3RocmVhZHMYBCABKA0SFAoMbWVtb3J5X2J5dGVzGAUgASgEIk0KFVJlZ2lzdGVyV29ya2VyUmVxdWVzdBI0CgxjYXBhYmlsaXRpZXMYASABKAsyHi5zaGFyZGV4LnYxLldvcmtlckNhcGFiaWxpdGllcyJcChZSZWdpc3RlcldvcmtlclJlc3BvbnNlEhEKCXdvcmtlcl9pZBgBIAEoCRIdChVoZWFydGJlYXRfaW50ZXJ2YWxfbXMYAiABKA0SEAoIbGVhc2VfbXMYAyABKA0iLgoIU2NhblRhc2sSEQoJcm93X2JlZ2luGAEgASgEEg8KB3Jvd19lbmQYAiABKAQiGgoKUmF0aW9zVGFzaxIMCgRzY2FuGAEgASgNIjMKC0NvbnRyb2xUYXNrEhIKCmdlbmVfYmVnaW4YASABKA0SEAoIZ2VuZV9lbmQYAiABKA0iOAoORGlzcGVyc2lvblRhc2sSEwoLZ3JvdXBfYmVnaW4YASABKA0SEQoJZ3JvdXBfZW5kGAIgASgNIjEKB0ZpdFRhc2sSEwoLZ3JvdXBfYmVnaW4YASABKA0SEQoJZ3JvdXBfZW5kGAIgASgNIt0CCgVMZWFzZRIPCgd0YXNrX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SDgoGam9iX2lkGAMgASgJEg0KBXN0YWdlGAQgASgJEhMKC3NjcmF0Y2hfdXJpGAUgASgJEg4KBm91dHB1dBgGIAEoCRIUCgxtZW1vcnlfYnl0ZXMYByABKAQSJAoEc2NhbhgIIAEoCzIULnNoYXJkZXgudjEuU2NhblRhc2tIABIqCgdjb250cm9sGAkgASgLMhcuc2hhcmRleC52MS5Db250cm9sVGFza0gAEjAKCmRpc3BlcnNpb24YCiABKAsyGi5zaGFyZGV4LnYxLkRpc3BlcnNpb25UYXNrSAASIgoDZml0GAsgASgLMhMuc2hhcmRleC52MS5GaXRUYXNrSAASKAoGcmF0aW9zGAwgASgLMhYuc2hhcmRleC52MS5SYXRpb3NUYXNrSABCBgoEc3BlYyI1Cg9QdWxsVGFza1JlcXVlc3QSEQoJd29ya2VyX2lkGAEgASgJEg8KB3dhaXRfbXMYAiABKA0iNAoQUHVsbFRhc2tSZXNwb25zZRIgCgVsZWFzZRgBIAEoCzIRLnNoYXJkZXgudjEuTGVhc2UiQgoMVGFza1Byb2dyZXNzEg8KB3Rhc2tfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDRIQCghmcmFjdGlvbhgDIAEoASJpChBIZWFydGJlYXRSZXF1ZXN0EhEKCXdvcmtlcl9pZBgBIAEoCRIqCghwcm9ncmVzcxgCIAMoCzIYLnNoYXJkZXgudjEuVGFza1Byb2dyZXNzEhYKDnJlc2lkZW50X2J5dGVzGAMgASgEIkUKEUhlYXJ0YmVhdFJlc3BvbnNlEhgKEGFiYW5kb25fdGFza19pZHMYASADKAkSFgoOdW5rbm93bl93b3JrZXIYAiABKAgipwEKClRhc2tSZXBvcnQSDgoGb3V0cHV0GAEgASgJEhIKCmJ5dGVzX3JlYWQYAiABKAQSFQoNYnl0ZXNfd3JpdHRlbhgDIAEoBBIQCghub256ZXJvcxgEIAEoBBIMCgRmaXRzGAUgASgEEhAKCHdhcm5pbmdzGAYgAygJEg8KB3dhbGxfbXMYByABKAESGwoTcGVha19yZXNpZGVudF9ieXRlcxgIIAEoBCJyChNDb21wbGV0ZVRhc2tSZXF1ZXN0EhEKCXdvcmtlcl9pZBgBIAEoCRIPCgd0YXNrX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKA0SJgoGcmVwb3J0GAQgASgLMhYuc2hhcmRleC52MS5UYXNrUmVwb3J0IigKFENvbXBsZXRlVGFza1Jlc3BvbnNlEhAKCGFjY2VwdGVkGAEgASgIIt0BCg9GYWlsVGFza1JlcXVlc3QSEQoJd29ya2VyX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoDRILCgN0YWcYBCABKAkSDwoHbWVzc2FnZRgFIAEoCRIMCgRoaW50GAYgASgJEjkKB2RldGFpbHMYByADKAsyKC5zaGFyZGV4LnYxLkZhaWxUYXNrUmVxdWVzdC5EZXRhaWxzRW50cnkaLgoMRGV0YWlsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiJAoQRmFpbFRhc2tSZXNwb25zZRIQCghhY2NlcHRlZBgBIAEoCCI3ChJEcmFpbldvcmtlclJlcXVlc3QSEQoJd29ya2VyX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIVChNEcmFpbldvcmtlclJlc3BvbnNlMuMDCg1Xb3JrZXJTZXJ2aWNlElcKDlJlZ2lzdGVyV29ya2VyEiEuc2hhcmRleC52MS5SZWdpc3RlcldvcmtlclJlcXVlc3QaIi5zaGFyZGV4LnYxLlJlZ2lzdGVyV29ya2VyUmVzcG9uc2USRQoIUHVsbFRhc2sSGy5zaGFyZGV4LnYxLlB1bGxUYXNrUmVxdWVzdBocLnNoYXJkZXgudjEuUHVsbFRhc2tSZXNwb25zZRJICglIZWFydGJlYXQSHC5zaGFyZGV4LnYxLkhlYXJ0YmVhdFJlcXVlc3QaHS5zaGFyZGV4LnYxLkhlYXJ0YmVhdFJlc3BvbnNlElEKDENvbXBsZXRlVGFzaxIfLnNoYXJkZXgudjEuQ29tcGxldGVUYXNrUmVxdWVzdBogLnNoYXJkZXgudjEuQ29tcGxldGVUYXNrUmVzcG9uc2USRQoIRmFpbFRhc2sSGy5zaGFyZGV4LnYxLkZhaWxUYXNrUmVxdWVzdBocLnNoYXJkZXgudjEuRmFpbFRhc2tSZXNwb25zZRJOCgtEcmFpbldvcmtlchIeLnNoYXJkZXgudjEuRHJhaW5Xb3JrZXJSZXF1ZXN0Gh8uc2hhcmRleC52MS5EcmFpbldvcmtlclJlc3BvbnNlYgZwcm90bzM");
 
 /**
  * @generated from message shardex.v1.WorkerCapabilities
@@ -120,6 +120,25 @@ export const ScanTaskSchema: GenMessage<ScanTask> = /*@__PURE__*/
   messageDesc(file_shardex_v1_worker_service, 3);
 
 /**
+ * @generated from message shardex.v1.RatiosTask
+ */
+export type RatiosTask = Message<"shardex.v1.RatiosTask"> & {
+  /**
+   * Ordinal of the scan output whose rows are meant.
+   *
+   * @generated from field: uint32 scan = 1;
+   */
+  scan: number;
+};
+
+/**
+ * Describes the message shardex.v1.RatiosTask.
+ * Use `create(RatiosTaskSchema)` to create a new message.
+ */
+export const RatiosTaskSchema: GenMessage<RatiosTask> = /*@__PURE__*/
+  messageDesc(file_shardex_v1_worker_service, 4);
+
+/**
  * @generated from message shardex.v1.ControlTask
  */
 export type ControlTask = Message<"shardex.v1.ControlTask"> & {
@@ -139,7 +158,7 @@ export type ControlTask = Message<"shardex.v1.ControlTask"> & {
  * Use `create(ControlTaskSchema)` to create a new message.
  */
 export const ControlTaskSchema: GenMessage<ControlTask> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 4);
+  messageDesc(file_shardex_v1_worker_service, 5);
 
 /**
  * @generated from message shardex.v1.DispersionTask
@@ -161,7 +180,7 @@ export type DispersionTask = Message<"shardex.v1.DispersionTask"> & {
  * Use `create(DispersionTaskSchema)` to create a new message.
  */
 export const DispersionTaskSchema: GenMessage<DispersionTask> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 5);
+  messageDesc(file_shardex_v1_worker_service, 6);
 
 /**
  * @generated from message shardex.v1.FitTask
@@ -183,7 +202,7 @@ export type FitTask = Message<"shardex.v1.FitTask"> & {
  * Use `create(FitTaskSchema)` to create a new message.
  */
 export const FitTaskSchema: GenMessage<FitTask> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 6);
+  messageDesc(file_shardex_v1_worker_service, 7);
 
 /**
  * One attempt at one task, granted to one worker until the lease runs out.
@@ -255,6 +274,12 @@ export type Lease = Message<"shardex.v1.Lease"> & {
      */
     value: FitTask;
     case: "fit";
+  } | {
+    /**
+     * @generated from field: shardex.v1.RatiosTask ratios = 12;
+     */
+    value: RatiosTask;
+    case: "ratios";
   } | { case: undefined; value?: undefined };
 };
 
@@ -263,7 +288,7 @@ export type Lease = Message<"shardex.v1.Lease"> & {
  * Use `create(LeaseSchema)` to create a new message.
  */
 export const LeaseSchema: GenMessage<Lease> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 7);
+  messageDesc(file_shardex_v1_worker_service, 8);
 
 /**
  * @generated from message shardex.v1.PullTaskRequest
@@ -285,7 +310,7 @@ export type PullTaskRequest = Message<"shardex.v1.PullTaskRequest"> & {
  * Use `create(PullTaskRequestSchema)` to create a new message.
  */
 export const PullTaskRequestSchema: GenMessage<PullTaskRequest> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 8);
+  messageDesc(file_shardex_v1_worker_service, 9);
 
 /**
  * @generated from message shardex.v1.PullTaskResponse
@@ -304,7 +329,7 @@ export type PullTaskResponse = Message<"shardex.v1.PullTaskResponse"> & {
  * Use `create(PullTaskResponseSchema)` to create a new message.
  */
 export const PullTaskResponseSchema: GenMessage<PullTaskResponse> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 9);
+  messageDesc(file_shardex_v1_worker_service, 10);
 
 /**
  * @generated from message shardex.v1.TaskProgress
@@ -333,7 +358,7 @@ export type TaskProgress = Message<"shardex.v1.TaskProgress"> & {
  * Use `create(TaskProgressSchema)` to create a new message.
  */
 export const TaskProgressSchema: GenMessage<TaskProgress> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 10);
+  messageDesc(file_shardex_v1_worker_service, 11);
 
 /**
  * @generated from message shardex.v1.HeartbeatRequest
@@ -362,7 +387,7 @@ export type HeartbeatRequest = Message<"shardex.v1.HeartbeatRequest"> & {
  * Use `create(HeartbeatRequestSchema)` to create a new message.
  */
 export const HeartbeatRequestSchema: GenMessage<HeartbeatRequest> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 11);
+  messageDesc(file_shardex_v1_worker_service, 12);
 
 /**
  * @generated from message shardex.v1.HeartbeatResponse
@@ -388,7 +413,7 @@ export type HeartbeatResponse = Message<"shardex.v1.HeartbeatResponse"> & {
  * Use `create(HeartbeatResponseSchema)` to create a new message.
  */
 export const HeartbeatResponseSchema: GenMessage<HeartbeatResponse> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 12);
+  messageDesc(file_shardex_v1_worker_service, 13);
 
 /**
  * @generated from message shardex.v1.TaskReport
@@ -440,7 +465,7 @@ export type TaskReport = Message<"shardex.v1.TaskReport"> & {
  * Use `create(TaskReportSchema)` to create a new message.
  */
 export const TaskReportSchema: GenMessage<TaskReport> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 13);
+  messageDesc(file_shardex_v1_worker_service, 14);
 
 /**
  * @generated from message shardex.v1.CompleteTaskRequest
@@ -472,7 +497,7 @@ export type CompleteTaskRequest = Message<"shardex.v1.CompleteTaskRequest"> & {
  * Use `create(CompleteTaskRequestSchema)` to create a new message.
  */
 export const CompleteTaskRequestSchema: GenMessage<CompleteTaskRequest> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 14);
+  messageDesc(file_shardex_v1_worker_service, 15);
 
 /**
  * @generated from message shardex.v1.CompleteTaskResponse
@@ -491,7 +516,7 @@ export type CompleteTaskResponse = Message<"shardex.v1.CompleteTaskResponse"> & 
  * Use `create(CompleteTaskResponseSchema)` to create a new message.
  */
 export const CompleteTaskResponseSchema: GenMessage<CompleteTaskResponse> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 15);
+  messageDesc(file_shardex_v1_worker_service, 16);
 
 /**
  * @generated from message shardex.v1.FailTaskRequest
@@ -540,7 +565,7 @@ export type FailTaskRequest = Message<"shardex.v1.FailTaskRequest"> & {
  * Use `create(FailTaskRequestSchema)` to create a new message.
  */
 export const FailTaskRequestSchema: GenMessage<FailTaskRequest> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 16);
+  messageDesc(file_shardex_v1_worker_service, 17);
 
 /**
  * @generated from message shardex.v1.FailTaskResponse
@@ -557,7 +582,7 @@ export type FailTaskResponse = Message<"shardex.v1.FailTaskResponse"> & {
  * Use `create(FailTaskResponseSchema)` to create a new message.
  */
 export const FailTaskResponseSchema: GenMessage<FailTaskResponse> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 17);
+  messageDesc(file_shardex_v1_worker_service, 18);
 
 /**
  * @generated from message shardex.v1.DrainWorkerRequest
@@ -579,7 +604,7 @@ export type DrainWorkerRequest = Message<"shardex.v1.DrainWorkerRequest"> & {
  * Use `create(DrainWorkerRequestSchema)` to create a new message.
  */
 export const DrainWorkerRequestSchema: GenMessage<DrainWorkerRequest> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 18);
+  messageDesc(file_shardex_v1_worker_service, 19);
 
 /**
  * @generated from message shardex.v1.DrainWorkerResponse
@@ -592,7 +617,7 @@ export type DrainWorkerResponse = Message<"shardex.v1.DrainWorkerResponse"> & {
  * Use `create(DrainWorkerResponseSchema)` to create a new message.
  */
 export const DrainWorkerResponseSchema: GenMessage<DrainWorkerResponse> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 19);
+  messageDesc(file_shardex_v1_worker_service, 20);
 
 /**
  * What a worker says to its coordinator. Every call is made by the worker; the coordinator never dials out.
