@@ -87,6 +87,7 @@ describe('help', () => {
         'min-cells-per-perturbation',
         'min-genes',
         'nb-test',
+        'no-scale-size-factors',
         'no-tie-correct',
         'out',
         'perturbation-column',

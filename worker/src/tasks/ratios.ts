@@ -68,32 +68,32 @@ async function medians(
   const median = new Float64Array(rowEnd - rowBegin).fill(NaN);
   let bytesRead = 0;
   let nonzeros = 0;
-  for (let group = 0; group + 1 < groupRows.length; group++) {
-    if (groupKept[group] === 0) continue;
-    for (let begin = groupRows[group]; begin < groupRows[group + 1];) {
-      if (runtime.signal.aborted) throw new CancelledError('the task was abandoned');
-      const end = blockEnd(rowNonzeros, begin, groupRows[group + 1], maxNonzeros);
-      const bytes = await scan.u8('rows', rowOffsets[begin], rowOffsets[end]);
-      const { indptr, indices, counts } = decoder.decodeCounts(bytes, rowOffsets.subarray(begin, end + 1), 0, nGenes);
-      for (let row = begin; row < end; row++) {
-        const [from, to] = [indptr[row - begin], indptr[row - begin + 1]];
-        median[rowIds[row] - rowBegin] = ratios.of(indices, counts, from, to);
-        nonzeros += to - from;
-      }
-      bytesRead += bytes.length;
-      begin = end;
-      runtime.progress(begin / rowIds.length);
+  let group = 0;
+  // Blocks go across groups: a screen has many small ones, and a read has its price.
+  for (let begin = 0; begin < rowIds.length;) {
+    if (runtime.signal.aborted) throw new CancelledError('the task was abandoned');
+    const end = blockEnd(rowNonzeros, begin, maxNonzeros);
+    const bytes = await scan.u8('rows', rowOffsets[begin], rowOffsets[end]);
+    const { indptr, indices, counts } = decoder.decodeCounts(bytes, rowOffsets.subarray(begin, end + 1), 0, nGenes);
+    for (let row = begin; row < end; row++) {
+      while (row >= groupRows[group + 1]) group++;
+      if (groupKept[group] === 0) continue;
+      median[rowIds[row] - rowBegin] = ratios.of(indices, counts, indptr[row - begin], indptr[row - begin + 1]);
+      nonzeros += rowNonzeros[row];
     }
+    bytesRead += bytes.length;
+    begin = end;
+    runtime.progress(begin / rowIds.length);
   }
   const meta: RatiosSummary = { rowBegin, rowEnd };
   return { parts: encodeBundle(meta, { median }), bytesRead, nonzeros, fits: 0, warnings: [] };
 }
 
 /** As many rows from `begin` as one block holds, at least one. */
-function blockEnd(rowNonzeros: Uint32Array, begin: number, last: number, maxNonzeros: number): number {
+function blockEnd(rowNonzeros: Uint32Array, begin: number, maxNonzeros: number): number {
   let nonzeros = rowNonzeros[begin];
   let end = begin + 1;
-  while (end < last && end - begin < BLOCK_ROWS && nonzeros + rowNonzeros[end] <= maxNonzeros) {
+  while (end < rowNonzeros.length && end - begin < BLOCK_ROWS && nonzeros + rowNonzeros[end] <= maxNonzeros) {
     nonzeros += rowNonzeros[end++];
   }
   return end;
