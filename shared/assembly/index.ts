@@ -7,4 +7,6 @@ export { likelihoodRatios } from "./likelihood-ratio";
 export { addProfileGrid, addIntegers } from "./profile-grid";
 export { sortSegments, tieTerms } from "./sort";
 export { rankSums } from "./rank-sum";
+export { sortGroupedSegments, rankSumsOfRest } from "./rank-sum-rest";
+export { scatterScanpyKeys } from "./rank-sum-keys";
 export { addCountMoments, addRealMoments } from "./moments";

@@ -125,9 +125,10 @@ export function rankSums(
   }
 }
 
+/** The normal score of twice U; zeros is the size of the zeros' tie block, nonzeroTies the tie sum of all other blocks. */
 // @ts-ignore: decorator
 @inline
-function score(
+export function score(
   twiceU: f64, n: f64, nControl: f64, zeros: f64, nonzeroTies: f64, tieCorrect: bool, continuity: bool,
 ): f64 {
   const total = n + nControl;

@@ -8,6 +8,8 @@ export * from './node-basis.js';
 export * from './profile-grid.js';
 export * from './sort-columns.js';
 export * from './rank-sum.js';
+export * from './rank-sum-rest.js';
+export * from './rank-sum-keys.js';
 export * from './moment-accumulator.js';
 export * from './compact-rows.js';
 export * from './decode-rows.js';

@@ -119,6 +119,41 @@ export interface KernelExports {
     tieSums: number,
   ): void;
 
+  sortGroupedSegments(
+    keys: number,
+    groups: number,
+    offsets: number,
+    nSegments: number,
+    scratchKeys: number,
+    scratchGroups: number,
+  ): void;
+  rankSumsOfRest(
+    nGenes: number,
+    keys: number,
+    groups: number,
+    offsets: number,
+    nGroups: number,
+    sizes: number,
+    nCells: number,
+    tieCorrect: number,
+    continuity: number,
+    above: number,
+    nonzeros: number,
+    u: number,
+    z: number,
+    tieSums: number,
+  ): void;
+  scatterScanpyKeys(
+    indptr: number,
+    genes: number,
+    counts: number,
+    nRows: number,
+    totals: number,
+    scale: number,
+    cursors: number,
+    keys: number,
+  ): void;
+
   addCountMoments(
     indptr: number,
     genes: number,
