@@ -8,6 +8,9 @@ export const GeneStatus = {
   filteredLowCells: 5,
   tooFewCells: 6,
   zeroVariance: 7,
+  filteredLowExpression: 8,
+  filteredLowTotal: 9,
+  filteredFewNonzero: 10,
 } as const;
 export type GeneStatus = (typeof GeneStatus)[keyof typeof GeneStatus];
 
@@ -31,4 +34,10 @@ export const GENE_STATUS_LEGEND: readonly { readonly name: string; readonly mean
   { name: 'filtered-low-cells', meaning: 'left out: expressed in fewer cells than the gene filter asks for' },
   { name: 'too-few-cells', meaning: 'an arm has too few cells for this test' },
   { name: 'zero-variance', meaning: 'every cell has the same value; nothing to test' },
+  {
+    name: 'filtered-low-expression',
+    meaning: 'left out: share of expressing cells and mean are below the thresholds in both arms',
+  },
+  { name: 'filtered-low-total', meaning: 'left out: fewer counts in both arms together than the filter asks for' },
+  { name: 'filtered-few-nonzero', meaning: 'left out: an arm has fewer cells with a count than the filter asks for' },
 ];

@@ -17,3 +17,8 @@ export * from './arm-moments.js';
 export * from './welch.js';
 export * from './log-fold-change.js';
 export * from './rank-sum-test.js';
+export * from './van-elteren.js';
+export * from './student-t.js';
+export * from './welch-overestimated.js';
+export * from './gene-filters.js';
+export * from './bonferroni.js';
