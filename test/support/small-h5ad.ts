@@ -15,7 +15,8 @@ const VALUE_ARRAYS = {
 
 /** How a small file is written; everything has a default. */
 export interface SmallH5ad {
-  readonly storage?: 'csr' | 'csc' | 'dense';
+  /** `none`: the file has no matrix. */
+  readonly storage?: 'csr' | 'csc' | 'dense' | 'none';
   readonly compression?: 'gzip' | null;
   readonly chunkLength?: number;
   /** HDF5's newest structures instead of its oldest. */
@@ -102,6 +103,7 @@ function writeColumn(frame: Hdf5Group, name: string, values: readonly number[] |
 
 function writeMatrix(parent: Hdf5Group, name: string, matrix: Matrix, nColumns: number, how: SmallH5ad): void {
   const { storage = 'csr', compression = 'gzip', chunkLength = 7, dtype = 'float32' } = how;
+  if (storage === 'none') return;
   const valuesOf = (values: number[]) => VALUE_ARRAYS[dtype].from(values);
   if (storage === 'dense') {
     const chunks = [Math.min(3, Math.max(1, matrix.length)), Math.min(4, nColumns)];
