@@ -22,7 +22,7 @@ const rowsBelow = (name: string): string[][] => {
 
 describe('docs/output.md', () => {
   it.each(Object.values(TEST_OUTPUTS))(
-    'lists the layers of $file.h5ad with their types, in order',
+    'lists the layers of the test whose effect is $effect, with their types, in order',
     ({ file, layers }) => {
       const listed = rowsBelow(`${file}.h5ad`).map(([name, type]) => ({ name, type }));
       expect(listed).toEqual(layers.map(({ name, dtype }) => ({ name, type: TYPES[dtype] })));
