@@ -8,7 +8,7 @@ import { shardex } from '../support/shardex.js';
 import { writeSmallH5ad, type Matrix, type SmallH5ad } from '../support/small-h5ad.js';
 
 const TESTS = ['nb_glm', 'wilcoxon', 't_test'] as const;
-type Tables = Readonly<Record<(typeof TESTS)[number], ResultTable>>;
+type Tables = Readonly<Record<'nbGlm' | 'wilcoxon' | 'tTest', ResultTable>>;
 
 interface Outcome {
   readonly stderr: string;
@@ -25,7 +25,7 @@ function normalised(counts: Matrix): number[][] {
 
 /** Share of pairs in which the perturbed cell is above the control cell, ties counting one half. */
 function auc(perturbed: readonly number[], control: readonly number[]): number {
-  const pairs = perturbed.flatMap((p) => control.map((c) => (p > c ? 1 : p === c ? 0.5 : 0)));
+  const pairs = perturbed.flatMap((p) => control.map((c): number => (p > c ? 1 : p === c ? 0.5 : 0)));
   return pairs.reduce((sum, pair) => sum + pair, 0) / pairs.length;
 }
 
@@ -62,11 +62,11 @@ describe('what is merely poor data goes on', () => {
     expect(exitCode, stderr).toBe(0);
     const record = JSON.parse(await readFile(join(output, 'run.json'), 'utf8')) as { warnings: string[] };
     const paths = TESTS.map((test) => join(output, `${test}.csv`));
-    const [nb_glm, wilcoxon, t_test] = await Promise.all(paths.map((path) => ResultTable.read(path)));
+    const [nbGlm, wilcoxon, tTest] = await Promise.all(paths.map((path) => ResultTable.read(path)));
     const texts = await Promise.all(paths.map((path) => readFile(path, 'utf8')));
     // Whatever the record warns of was also said aloud.
     for (const warning of record.warnings) expect(stderr).toContain(warning);
-    return { stderr, warnings: record.warnings, tables: { nb_glm, wilcoxon, t_test }, texts };
+    return { stderr, warnings: record.warnings, tables: { nbGlm, wilcoxon, tTest }, texts };
   };
 
   it.concurrent('with odd groups, genes and cells, each with its warning and status', async () => {
@@ -96,27 +96,27 @@ describe('what is merely poor data goes on', () => {
       expect(table.perturbations).toEqual(['a', odd, 'single']);
       expect(table.genes(odd)).toEqual(genes);
     }
-    const { nb_glm, wilcoxon, t_test } = tables;
-    for (const table of [nb_glm, wilcoxon]) {
+    const { nbGlm, wilcoxon, tTest } = tables;
+    for (const table of [nbGlm, wilcoxon]) {
       const status = table.column('a', 'status');
       expect(status.slice(0, 6)).toEqual(Array(6).fill(GeneStatus.tested));
       expect(status[silent]).toBe(GeneStatus.allZero);
       expect(table.column('a', 'pvalue')[silent]).toBeNaN();
     }
-    expect(nb_glm.column('a', 'status').slice(onlyControl)).toEqual([
+    expect(nbGlm.column('a', 'status').slice(onlyControl)).toEqual([
       GeneStatus.emptyPerturbedArm,
       GeneStatus.emptyControlArm,
     ]);
     for (const gene of [onlyControl, onlyPerturbed]) {
-      expect(nb_glm.column('a', 'pvalue')[gene]).toBeGreaterThan(0);
-      expect(nb_glm.column('a', 'pvalue')[gene]).toBeLessThan(1e-4);
-      expect(Math.sign(nb_glm.column('a', 'effect')[gene])).toBe(gene === onlyControl ? -1 : 1);
+      expect(nbGlm.column('a', 'pvalue')[gene]).toBeGreaterThan(0);
+      expect(nbGlm.column('a', 'pvalue')[gene]).toBeLessThan(1e-4);
+      expect(Math.sign(nbGlm.column('a', 'effect')[gene])).toBe(gene === onlyControl ? -1 : 1);
     }
     // One cell has a rank and a likelihood, but no variance.
     expect(wilcoxon.column('single', 'pvalue')[0]).toBeGreaterThan(0);
-    expect(nb_glm.column('single', 'pvalue')[0]).toBeGreaterThan(0);
-    expect(t_test.column('single', 'status')).toEqual(genes.map(() => GeneStatus.tooFewCells));
-    expect(t_test.column('single', 'pvalue')).toEqual(genes.map(() => NaN));
+    expect(nbGlm.column('single', 'pvalue')[0]).toBeGreaterThan(0);
+    expect(tTest.column('single', 'status')).toEqual(genes.map(() => GeneStatus.tooFewCells));
+    expect(tTest.column('single', 'pvalue')).toEqual(genes.map(() => NaN));
 
     // Ranks and means against their definitions.
     const values = normalised(counts);
@@ -124,7 +124,7 @@ describe('what is merely poor data goes on', () => {
       const of = (begin: number, end: number): number[] => values.slice(begin, end).map((row) => row[gene]);
       const [control, perturbed] = [of(0, 14), of(14, 22)];
       if (gene !== silent) expect(wilcoxon.column('a', 'effect')[gene]).toBeCloseTo(auc(perturbed, control), 6);
-      expect(t_test.column('a', 'effect')[gene] || 0).toBeCloseTo(mean(perturbed) - mean(control), 4);
+      expect(tTest.column('a', 'effect')[gene] || 0).toBeCloseTo(mean(perturbed) - mean(control), 4);
     }
   });
 
@@ -158,17 +158,17 @@ describe('what is merely poor data goes on', () => {
     const { warnings, tables } = await run(scattered(12, 5), { labels });
     expect(warnings.find((warning) => warning.startsWith('12 groups have one cell only'))).toBeDefined();
     expect(tables.wilcoxon.column('p0', 'pvalue')[0]).toBeGreaterThan(0.3);
-    expect(tables.nb_glm.perturbations).toHaveLength(11);
-    expect(tables.t_test.column('p3', 'status')[0]).toBe(GeneStatus.tooFewCells);
+    expect(tables.nbGlm.perturbations).toHaveLength(11);
+    expect(tables.tTest.column('p3', 'status')[0]).toBe(GeneStatus.tooFewCells);
   });
 
   it.concurrent('with one gene and cells that are all alike', async () => {
     const { warnings, tables } = await run(Array<number[]>(12).fill([3]), {});
     expect(warnings.find((warning) => warning.startsWith('no gene varies more than Poisson noise'))).toBeDefined();
-    expect(tables.nb_glm.column('a', 'effect')[0]).toBeCloseTo(0, 6);
-    expect(tables.nb_glm.column('a', 'pvalue')[0]).toBeCloseTo(1, 6);
+    expect(tables.nbGlm.column('a', 'effect')[0]).toBeCloseTo(0, 6);
+    expect(tables.nbGlm.column('a', 'pvalue')[0]).toBeCloseTo(1, 6);
     expect(tables.wilcoxon.column('a', 'effect')).toEqual([0.5]);
-    expect(tables.t_test.column('a', 'status')).toEqual([GeneStatus.zeroVariance]);
+    expect(tables.tTest.column('a', 'status')).toEqual([GeneStatus.zeroVariance]);
   });
 
   it.concurrent('and however the same counts are stored, the results are the same', async () => {
