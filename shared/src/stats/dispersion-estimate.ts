@@ -1,3 +1,4 @@
+import jstat from 'jstat';
 import type { CountHistogram } from './count-histogram.js';
 import type { DispersionGrid } from './dispersion-grid.js';
 import { fitDispersionTrend, trendAt, type DispersionTrend } from './dispersion-trend.js';
@@ -122,15 +123,9 @@ function residualVariance(genewise: Float64Array, trend: Float64Array): number {
   for (let gene = 0; gene < genewise.length; gene++) {
     if (genewise[gene] >= LEAST_INFORMATIVE) residuals.push(Math.log(genewise[gene] / trend[gene]));
   }
-  const centre = median(residuals);
-  return (MAD_TO_SD * median(residuals.map((residual) => Math.abs(residual - centre)))) ** 2;
-}
-
-function median(values: readonly number[]): number {
-  if (values.length === 0) return 0;
-  const sorted = Float64Array.from(values).sort();
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  if (residuals.length === 0) return 0;
+  const centre = jstat.median(residuals);
+  return (MAD_TO_SD * jstat.median(residuals.map((residual) => Math.abs(residual - centre)))) ** 2;
 }
 
 function smallestPositive(values: ArrayLike<number>): number {

@@ -1,3 +1,5 @@
+import { Matrix, QrDecomposition } from 'ml-matrix';
+
 /** How the dispersion depends on the mean. */
 export interface DispersionTrend {
   /**
@@ -99,28 +101,24 @@ function gammaDeviance(x: readonly number[], y: readonly number[], [a0, a1]: rea
   return sum;
 }
 
-/** Weighted least squares of y on [1, x] with weights 1/μ², centred so that large and small x do not cancel. */
+/** Weighted least squares of y on [1, x] with weights 1/μ², by the QR decomposition of the weighted design, as in R. */
 function weightedLine(
   x: readonly number[],
   y: readonly number[],
   [a0, a1]: readonly [number, number],
 ): readonly [number, number] | null {
-  let [sumW, sumX, sumY] = [0, 0, 0];
-  const weights = x.map((value) => 1 / (a0 + a1 * value) ** 2);
+  const design = new Matrix(x.length, 2);
+  const response = new Matrix(x.length, 1);
   for (let i = 0; i < x.length; i++) {
-    sumW += weights[i];
-    sumX += weights[i] * x[i];
-    sumY += weights[i] * y[i];
+    const rootWeight = 1 / (a0 + a1 * x[i]);
+    design.set(i, 0, rootWeight);
+    design.set(i, 1, rootWeight * x[i]);
+    response.set(i, 0, rootWeight * y[i]);
   }
-  const [meanX, meanY] = [sumX / sumW, sumY / sumW];
-  let [xx, xy] = [0, 0];
-  for (let i = 0; i < x.length; i++) {
-    xx += weights[i] * (x[i] - meanX) ** 2;
-    xy += weights[i] * (x[i] - meanX) * (y[i] - meanY);
-  }
-  if (!(xx > 0)) return null;
-  const slope = xy / xx;
-  return [meanY - slope * meanX, slope];
+  const decomposition = new QrDecomposition(design);
+  if (!decomposition.isFullRank()) return null;
+  const solution = decomposition.solve(response);
+  return [solution.get(0, 0), solution.get(1, 0)];
 }
 
 /** R's mean(x, trim = 0.001) of the dispersions above 1e-7. */
