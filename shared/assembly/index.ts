@@ -10,3 +10,4 @@ export { rankSums } from "./rank-sum";
 export { sortGroupedSegments, rankSumsOfRest } from "./rank-sum-rest";
 export { scatterScanpyKeys } from "./rank-sum-keys";
 export { addCountMoments, addRealMoments } from "./moments";
+export { shrinkGenes } from "./apeglm";

@@ -14,3 +14,4 @@ export * from './moment-accumulator.js';
 export * from './compact-rows.js';
 export * from './decode-rows.js';
 export * from './decode-rows.reference.js';
+export * from './apeglm.js';

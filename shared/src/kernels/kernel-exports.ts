@@ -83,6 +83,28 @@ export interface KernelExports {
     pooledEta: number,
     pooledConverged: number,
   ): void;
+  shrinkGenes(
+    nGenes: number,
+    nNodes: number,
+    nodeSizeFactors: number,
+    dispersions: number,
+    controlS: number,
+    controlN: number,
+    controlTotals: number,
+    controlEta: number,
+    perturbationS: number,
+    perturbationN: number,
+    perturbationTotals: number,
+    start: number,
+    priorScale: number,
+    interceptScale: number,
+    tolerance: number,
+    beta: number,
+    variance: number,
+    intercepts: number,
+    iterations: number,
+    flags: number,
+  ): void;
   addProfileGrid(
     nGenes: number,
     nNodes: number,

@@ -22,3 +22,6 @@ export * from './student-t.js';
 export * from './welch-overestimated.js';
 export * from './gene-filters.js';
 export * from './bonferroni.js';
+export * from './apeglm.js';
+export * from './apeglm-direct.js';
+export * from './apeglm-prior.js';
