@@ -4,7 +4,7 @@ export { accumulateMeasures } from "./accumulate-measures";
 export { log1pArray } from "./vector-math";
 export { fitIntercepts } from "./fit-intercepts";
 export { likelihoodRatios } from "./likelihood-ratio";
-export { addProfileGrid, addIntegers } from "./profile-grid";
+export { addProfileGrid, profileScratchBytes, addIntegers } from "./profile-grid";
 export { sortSegments, tieTerms } from "./sort";
 export { rankSums } from "./rank-sum";
 export { sortGroupedSegments, rankSumsOfRest } from "./rank-sum-rest";

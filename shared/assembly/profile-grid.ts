@@ -1,112 +1,183 @@
-// The Cox–Reid profile log-likelihood of every gene over a grid of dispersions, summed over groups as integers.
+// The slope in log α of every gene's Cox–Reid profile log-likelihood over a grid of dispersions, summed over groups as
+// integers. Two genes at a time, one in each lane: nothing is summed across lanes, and the chain of dependent operations
+// from one grid point to the next serves two.
 
-import { exposure } from "./intercept";
-import { laneSum, log1p2 } from "./vector-math";
+import { CELL_BYTES, CELLS, excessAt } from "./excess-table";
+import * as fit from "./intercept";
 
-/**
- * A Newton step below this is accepted and its effect on the objective followed to second order (log-likelihood; 1e-13
- * of it remains) and first order (log W; 1e-9 remains).
- */
-const STEP_ACCEPTED: f64 = 1e-4;
-const ITERATION_LIMIT: i32 = 60;
-const STEP_LIMIT: f64 = 2.0;
+/** A Newton step below this is accepted where it is also worth less than VALUE_ACCEPTED in log-likelihood. */
+const STEP_ACCEPTED: f64 = 1e-5;
+const VALUE_ACCEPTED: f64 = 1e-10;
+/** Passes from the predicted η before the fit with a bracket takes over; one more pass follows it. */
+const PASS_LIMIT: i32 = 6;
+const RESCUE_TOLERANCE: f64 = 1e-9;
+/** Nearly 2^63: a term beyond it, or none at all, cannot be added. */
+const TERM_LIMIT: f64 = 9e18;
 
-// Results of the latest pass over the nodes, r = 1/(1 + t s).
-let sumSr: f64 = 0;
-let sumSrr: f64 = 0;
-let sumNsr: f64 = 0;
-let sumNsrr: f64 = 0;
-/** Σ (S + N/α) log1p(t s). */
-let sumLogs: f64 = 0;
+/** Bytes that addProfileGrid needs beside its arguments. */
+export function profileScratchBytes(K: u32): usize {
+  return (<usize>K << 3) * 3 + CELLS + CELLS * CELL_BYTES;
+}
 
-/**
- * All sums of one point in one pass. Nine times in ten the first pass is the last, so the logarithms are taken along:
- * they share 1 + t s with the rest.
- */
+/** e^x for the small steps of Newton and predictor: its error is one more error of a prediction. */
 // @ts-ignore: decorator
 @inline
-function passNodes(S: usize, N: usize, s: usize, bytes: usize, t: f64, inverseAlpha: f64): void {
-  const one = f64x2.splat(1.0);
-  const tt = f64x2.splat(t);
-  const inverse = f64x2.splat(inverseAlpha);
-  let a = f64x2.splat(0.0), b = f64x2.splat(0.0), c = f64x2.splat(0.0), d = f64x2.splat(0.0), logs = f64x2.splat(0.0);
-  for (let at: usize = 0; at < bytes; at += 16) {
-    const Sk = v128.load(S + at);
-    const Nk = v128.load(N + at);
-    const sk = v128.load(s + at);
-    const x = f64x2.mul(tt, sk);
-    const u = f64x2.add(one, x);
-    const r = f64x2.div(one, u);
-    const sr = f64x2.mul(Sk, r);
-    const nr = f64x2.mul(f64x2.mul(Nk, sk), r);
-    a = f64x2.add(a, sr);
-    b = f64x2.add(b, f64x2.mul(sr, r));
-    c = f64x2.add(c, nr);
-    d = f64x2.add(d, f64x2.mul(nr, r));
-    logs = f64x2.add(logs, f64x2.mul(f64x2.add(Sk, f64x2.mul(inverse, Nk)), log1p2(x, u)));
-  }
-  sumSr = laneSum(a);
-  sumSrr = laneSum(b);
-  sumNsr = laneSum(c);
-  sumNsrr = laneSum(d);
-  sumLogs = laneSum(logs);
+function growth(x: v128): v128 {
+  const bounded = f64x2.pmin(f64x2.pmax(x, f64x2.splat(-1.0)), f64x2.splat(1.0));
+  return f64x2.add(
+    f64x2.splat(1.0),
+    f64x2.mul(bounded, f64x2.add(f64x2.splat(1.0), f64x2.mul(bounded, f64x2.splat(0.5)))),
+  );
+}
+
+/** The next gene from `gene` on with counts, or nGenes. */
+// @ts-ignore: decorator
+@inline
+function nextWithCounts(totals: usize, gene: usize, nGenes: usize): usize {
+  while (gene < nGenes && !(load<f64>(totals + (gene << 3)) > 0)) gene++;
+  return gene;
+}
+
+/** m by the fit with a bracket, for a lane that Newton from the prediction did not bring home. */
+function rescue(row: usize, N: usize, s: usize, K: u32, alpha: f64, start: f64): f64 {
+  return Math.exp(fit.fitIntercept(row, N, s, K, alpha, start, RESCUE_TOLERANCE));
+}
+
+/** Adds round(term · 2^q); false for a term that is no number. */
+// @ts-ignore: decorator
+@inline
+function addTerm(target: usize, scaled: f64): bool {
+  if (!(Math.abs(scaled) < TERM_LIMIT)) return false;
+  store<i64>(target, load<i64>(target) + <i64>nearest(scaled));
+  return true;
 }
 
 /**
- * Adds one group to sums (i64 nGenes × A, gene-major):
- *     round(2^q · [Y(η − η_P) − Σ (S + N/α) log1p(t s) + Y − ½ log(W/Y)])
- * with η the maximum at that α. Everything is relative to the Poisson solution η_P = log(Y/Σ N s), which is constant in
- * α and keeps the numbers small. alphas: f64 A, ascending; logAlphas: their logarithms. scales: f64 nGenes, 2^q.
- * Genes without counts add nothing. Returns the number of (gene, α) that did not converge.
+ * Adds one group to sums (i64 nGenes × A, gene-major): round(2^q · d/dx [ℓ(η(x), x) − ½ log W(η(x), x)]), x = log α and η(x)
+ * the maximum at that α. With r = 1/(1 + t s), u = 1 − r, the sums
+ *     U = Σ S r − m Σ N s r,   J = m Σ N s r² + Σ S r u,   η' = (m Σ N s r u − Σ S r u)/J,   ρ = Σ N s r²/Σ N s r
+ * give the slope g(t)/α − Σ S u − ½ [η' − (1 − ρ)(1 + η')]: as ∂ℓ/∂η = 0, η' enters the log-likelihood's part only
+ * through the last Newton step δ, by U η' (= ∂²ℓ/∂η∂x · δ). Nothing cancels as α → 0, where all of it falls as α does.
+ *
+ * alphas: f64 A, ascending. predictors: f64 A × 4, the weights of η' at the four points before in η's predicted change.
+ * scales: f64 nGenes, 2^q. scratch: profileScratchBytes(K). Genes without counts add nothing. Returns the number of
+ * (gene, α) that did not converge.
  */
 export function addProfileGrid(
   nGenes: u32, K: u32, S: usize, N: usize, s: usize, totals: usize,
-  A: u32, alphas: usize, logAlphas: usize, scales: usize, sums: usize,
+  A: u32, alphas: usize, predictors: usize, scales: usize, scratch: usize, sums: usize,
 ): u32 {
-  const effectiveCells = exposure(N, s, K);
   const rowBytes = <usize>K << 3;
+  const pairs = scratch;
+  const Ns = pairs + 2 * rowBytes;
+  const cells = Ns + rowBytes;
+  const made = cells + CELLS * CELL_BYTES;
+  memory.fill(made, 0, CELLS);
+  for (let at: usize = 0; at < rowBytes; at += 8) store<f64>(Ns + at, load<f64>(N + at) * load<f64>(s + at));
+  const effectiveCells = fit.exposure(N, s, K);
+  const genes = <usize>nGenes;
+  const one = f64x2.splat(1.0);
+  const half = f64x2.splat(0.5);
   let failures: u32 = 0;
-  for (let gene: usize = 0; gene < <usize>nGenes; gene++) {
-    const total = load<f64>(totals + (gene << 3));
-    if (!(total > 0)) continue;
-    const row = S + gene * rowBytes;
-    const scale = load<f64>(scales + (gene << 3));
-    const poisson = Math.log(total / effectiveCells);
-    let eta = poisson;
-    // dη/d log α at this and the previous grid point, and the distance between them: a two-step Adams predictor.
-    let slope: f64 = 0, previousSlope: f64 = 0, previousGap: f64 = 0;
+
+  let gene = nextWithCounts(totals, 0, genes);
+  while (gene < genes) {
+    const first = gene;
+    const following = nextWithCounts(totals, gene + 1, genes);
+    // The last of an odd number stands in both lanes and is stored once.
+    const second = following < genes ? following : first;
+    gene = nextWithCounts(totals, second + 1, genes);
+    if (second == first) gene = genes;
+    const row0 = S + first * rowBytes;
+    const row1 = S + second * rowBytes;
+    for (let at: usize = 0; at < rowBytes; at += 8) {
+      store<f64>(pairs + 2 * at, load<f64>(row0 + at));
+      store<f64>(pairs + 2 * at, load<f64>(row1 + at), 8);
+    }
+    const total = f64x2.replace_lane(f64x2.splat(load<f64>(totals + (first << 3))), 1, load<f64>(totals + (second << 3)));
+    const scale = f64x2.replace_lane(f64x2.splat(load<f64>(scales + (first << 3))), 1, load<f64>(scales + (second << 3)));
+    let m = f64x2.div(total, f64x2.splat(effectiveCells));
+    let slope = f64x2.splat(0.0), slope1 = slope, slope2 = slope, slope3 = slope;
+
     for (let a: usize = 0; a < <usize>A; a++) {
       const alpha = load<f64>(alphas + (a << 3));
-      if (a > 0) {
-        const gap = load<f64>(logAlphas + (a << 3)) - load<f64>(logAlphas + ((a - 1) << 3));
-        const bend = previousGap > 0 ? (0.5 * gap * (slope - previousSlope)) / previousGap : 0.0;
-        eta += gap * (slope + bend);
-        previousSlope = slope;
-        previousGap = gap;
+      const weights = predictors + (a << 5);
+      const change = f64x2.add(
+        f64x2.add(f64x2.mul(v128.load64_splat(weights), slope), f64x2.mul(v128.load64_splat(weights, 8), slope1)),
+        f64x2.add(f64x2.mul(v128.load64_splat(weights, 16), slope2), f64x2.mul(v128.load64_splat(weights, 24), slope3)),
+      );
+      m = f64x2.mul(m, growth(change));
+      slope3 = slope2;
+      slope2 = slope1;
+      slope1 = slope;
+
+      let t = one, A1 = one, AU = one, Su = one, Sru = one, score = one, J = one, step = one;
+      for (let pass = 1; ; pass++) {
+        t = f64x2.mul(f64x2.splat(alpha), m);
+        A1 = f64x2.splat(0.0);
+        AU = A1; Su = A1; Sru = A1;
+        for (let at: usize = 0; at < rowBytes; at += 16) {
+          // Two nodes share a division: 1/a = b/(ab).
+          const x0 = f64x2.mul(t, v128.load64_splat(s + at));
+          const x1 = f64x2.mul(t, v128.load64_splat(s + at, 8));
+          const d0 = f64x2.add(one, x0);
+          const d1 = f64x2.add(one, x1);
+          const inverse = f64x2.div(one, f64x2.mul(d0, d1));
+          const r0 = f64x2.mul(d1, inverse);
+          const r1 = f64x2.mul(d0, inverse);
+          const u0 = f64x2.mul(x0, r0);
+          const u1 = f64x2.mul(x1, r1);
+          const su0 = f64x2.mul(v128.load(pairs + 2 * at), u0);
+          const su1 = f64x2.mul(v128.load(pairs + 2 * at, 16), u1);
+          Su = f64x2.add(Su, f64x2.add(su0, su1));
+          Sru = f64x2.add(Sru, f64x2.add(f64x2.mul(su0, r0), f64x2.mul(su1, r1)));
+          const nr0 = f64x2.mul(v128.load64_splat(Ns + at), r0);
+          const nr1 = f64x2.mul(v128.load64_splat(Ns + at, 8), r1);
+          A1 = f64x2.add(A1, f64x2.add(nr0, nr1));
+          AU = f64x2.add(AU, f64x2.add(f64x2.mul(nr0, u0), f64x2.mul(nr1, u1)));
+        }
+        score = f64x2.sub(f64x2.sub(total, Su), f64x2.mul(m, A1));
+        J = f64x2.add(f64x2.mul(m, f64x2.sub(A1, AU)), Sru);
+        step = f64x2.div(score, J);
+        const accepted = v128.and(
+          f64x2.le(f64x2.abs(step), f64x2.splat(STEP_ACCEPTED)),
+          f64x2.le(f64x2.mul(score, step), f64x2.splat(VALUE_ACCEPTED)),
+        );
+        if (i64x2.all_true(accepted)) break;
+        if (pass > PASS_LIMIT) {
+          if (i64x2.extract_lane(accepted, 0) == 0) failures++;
+          if (second != first && i64x2.extract_lane(accepted, 1) == 0) failures++;
+          break;
+        }
+        if (pass < PASS_LIMIT) {
+          // A lane that has arrived stays where it is, whatever its neighbour needs.
+          m = v128.bitselect(m, f64x2.mul(m, growth(step)), accepted);
+        } else {
+          if (i64x2.extract_lane(accepted, 0) == 0) {
+            const start = Math.log(f64x2.extract_lane(total, 0) / effectiveCells);
+            m = f64x2.replace_lane(m, 0, rescue(row0, N, s, K, alpha, start));
+          }
+          if (i64x2.extract_lane(accepted, 1) == 0) {
+            const start = Math.log(f64x2.extract_lane(total, 1) / effectiveCells);
+            m = f64x2.replace_lane(m, 1, rescue(row1, N, s, K, alpha, start));
+          }
+        }
       }
-      const inverseAlpha = 1.0 / alpha;
-      let step: f64 = 0, score: f64 = 0, information: f64 = 0, m: f64 = 0;
-      let low: f64 = -Infinity, high: f64 = Infinity;
-      let left = ITERATION_LIMIT;
-      for (; left > 0; left--) {
-        m = Math.exp(eta);
-        passNodes(row, N, s, rowBytes, alpha * m, inverseAlpha);
-        score = sumSr - m * sumNsr;
-        information = m * sumNsrr + (sumSr - sumSrr);
-        step = score / information;
-        if (Math.abs(step) < STEP_ACCEPTED) break;
-        if (score > 0) low = eta; else high = eta;
-        let next = eta + Math.min(Math.max(step, -STEP_LIMIT), STEP_LIMIT);
-        if (!(next > low && next < high)) next = 0.5 * (low + high);
-        eta = next;
-      }
-      if (left == 0) failures++;
-      slope = (m * (sumNsr - sumNsrr) - (sumSr - sumSrr)) / information;
-      const fisher = m * (sumNsr + sumNsrr * step);
-      const term = total * (eta - poisson + 1.0) - sumLogs + 0.5 * score * step - 0.5 * Math.log(fisher / total);
-      eta += step;
-      const target = sums + ((gene * <usize>A + a) << 3);
-      store<i64>(target, load<i64>(target) + <i64>nearest(term * scale));
+      slope = f64x2.div(f64x2.sub(f64x2.mul(m, AU), Sru), J);
+      const excess = f64x2.replace_lane(
+        f64x2.splat(excessAt(f64x2.extract_lane(t, 0), made, cells, N, s, rowBytes)),
+        1,
+        excessAt(f64x2.extract_lane(t, 1), made, cells, N, s, rowBytes),
+      );
+      const bend = f64x2.mul(f64x2.div(AU, A1), f64x2.add(slope, one));
+      const term = f64x2.add(
+        f64x2.sub(f64x2.mul(excess, f64x2.splat(1.0 / alpha)), Su),
+        f64x2.sub(f64x2.mul(score, slope), f64x2.mul(half, f64x2.sub(slope, bend))),
+      );
+      m = f64x2.mul(m, growth(step));
+      const scaled = f64x2.mul(term, scale);
+      if (!addTerm(sums + ((first * <usize>A + a) << 3), f64x2.extract_lane(scaled, 0))) failures++;
+      if (second != first && !addTerm(sums + ((second * <usize>A + a) << 3), f64x2.extract_lane(scaled, 1))) failures++;
     }
   }
   return failures;

@@ -24,7 +24,7 @@ import { accumulateMeasuresReference } from '../../shared/dist/kernels/accumulat
 import {
   fitInterceptReference,
   likelihoodRatioReference,
-  profileTermReference,
+  profileSlopeReference,
 } from '../../shared/dist/kernels/measure-fit.reference.js';
 
 const N_GENES = 8000;
@@ -160,7 +160,7 @@ for (const count of [8, 12, 16, 24]) {
   const profile = new DispersionProfile(heap, N_GENES, nodes.sizeFactors, grid.logAlphas, exponents);
   const withCounts = perturbed.sumCounts.filter((total) => total > 0).length;
   const points = fastest(() => profile.addGroup(perturbed), 3);
-  const twinPoint = perTwin((gene) => profileTermReference(geneOf(perturbed, gene), nodes.sizeFactors, 0.3));
+  const twinPoint = perTwin((gene) => profileSlopeReference(geneOf(perturbed, gene), nodes.sizeFactors, 0.3));
   report('profile point, per (gene, group, α)', 'µs', (points / (withCounts * grid.count)) * 1e3, twinPoint);
 
   if (count !== 16) continue;

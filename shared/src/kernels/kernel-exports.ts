@@ -114,10 +114,12 @@ export interface KernelExports {
     totals: number,
     nAlphas: number,
     alphas: number,
-    logAlphas: number,
+    predictors: number,
     scales: number,
+    scratch: number,
     sums: number,
   ): number;
+  profileScratchBytes(nNodes: number): number;
   addIntegers(target: number, source: number, n: number): void;
 
   sortSegments(keys: number, offsets: number, nSegments: number, scratch: number): void;

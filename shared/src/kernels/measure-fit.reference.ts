@@ -86,10 +86,22 @@ export function likelihoodRatioReference(
   return 2 * (best(arms[0]) + best(arms[1]) - best(pooled));
 }
 
-/** The plain twin of one term of the dispersion profile, before rounding to a quantum. */
-export function profileTermReference(gene: GeneMeasures, nodes: ArrayLike<number>, alpha: number): number {
-  const { eta, fisher } = fitInterceptReference(gene, nodes, alpha);
-  const poisson = Math.log(gene.total / sumOver(nodes, (s, k) => gene.N[k] * s));
-  const logLikelihood = logLikelihoodReference(gene, nodes, alpha, eta);
-  return logLikelihood - gene.total * (poisson - 1) - 0.5 * Math.log(fisher / gene.total);
+/**
+ * The plain twin of one term of the dispersion profile's slope in log α, before rounding to a quantum: the derivative of
+ * ℓ(η(x), x) − ½ log W(η(x), x) by the implicit function theorem, as it stands.
+ */
+export function profileSlopeReference(gene: GeneMeasures, nodes: ArrayLike<number>, alpha: number): number {
+  const { eta, fisher, observed } = fitInterceptReference(gene, nodes, alpha);
+  const m = Math.exp(eta);
+  const t = alpha * m;
+  const share = (s: number): number => (t * s) / (1 + t * s);
+  const likelihood = sumOver(
+    nodes,
+    (s, k) => (gene.N[k] * Math.log1p(t * s)) / alpha - (gene.S[k] + gene.N[k] / alpha) * share(s),
+  );
+  // ∂W/∂η, ∂W/∂x and ∂²ℓ/∂η∂x.
+  const fisherByEta = m * sumOver(nodes, (s, k) => (gene.N[k] * s) / (1 + t * s) ** 2);
+  const fisherByAlpha = fisherByEta - fisher;
+  const scoreByAlpha = sumOver(nodes, (s, k) => ((m * gene.N[k] * s - gene.S[k]) * share(s)) / (1 + t * s));
+  return likelihood - (0.5 * (fisherByAlpha + (fisherByEta * scoreByAlpha) / observed)) / fisher;
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { CorruptDataError } from '../errors/index.js';
 import { KernelHeap, loadRows } from '../kernels/index.js';
 import { CountHistogram } from './count-histogram.js';
-import { CountLogTable, CountTerms } from './count-terms.js';
+import { CountSlopeTable, CountTerms } from './count-terms.js';
 
 /** One gene per column; a cell per row, all counts positive. */
 const histogramOf = (counts: readonly number[], nGenes = 1, gene = 0): CountHistogram => {
@@ -35,40 +35,28 @@ describe('count histograms', () => {
 });
 
 describe('count terms', () => {
-  it('equal the sums over single counts, and their derivatives, from α = 1e-8 to 50 and counts to 5000', () => {
+  it('have the slope of sums over single counts, from α = 1e-8 to 5000 and counts to 5000', () => {
     const counts = fc.array(
       fc.oneof(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 80 }), fc.integer({ min: 65, max: 5000 })),
       { minLength: 1, maxLength: 6 },
     );
-    const logAlpha = fc.double({ min: Math.log(1e-8), max: Math.log(50), noNaN: true });
+    const logAlpha = fc.double({ min: Math.log(1e-8), max: Math.log(5000), noNaN: true });
     fc.assert(
       fc.property(counts, logAlpha, (ys, x) => {
-        const terms = new CountTerms(histogramOf(ys), 0);
-        const slopes = terms.slopes(x);
+        const [slope] = new CountTerms(histogramOf(ys), 0).slopes(new CountSlopeTable(Float64Array.of(x)));
         const alpha = Math.exp(x);
-        let [value, first, second] = [0, 0, 0];
-        for (const y of ys) {
-          for (let l = 1; l < y; l++) {
-            value += Math.log1p(alpha * l);
-            first += (alpha * l) / (1 + alpha * l);
-            second += (alpha * l) / (1 + alpha * l) ** 2;
-          }
-        }
+        let direct = 0;
+        for (const y of ys) for (let l = 1; l < y; l++) direct += (alpha * l) / (1 + alpha * l);
         const total = ys.reduce((a, b) => a + b, 0);
-        expect(Math.abs(terms.value(x) - value)).toBeLessThan(1e-13 * total + 1e-13 * value);
-        const [tabled] = terms.values(new CountLogTable(Float64Array.of(x)));
-        expect(Math.abs(tabled - value)).toBeLessThan(1e-13 * total + 1e-13 * value);
-        expect(Math.abs(slopes.first - first)).toBeLessThan(1e-13 * total);
-        // The second derivative only steers Newton's steps.
-        expect(Math.abs(slopes.second - second)).toBeLessThan(1e-6 * (total + second));
+        expect(Math.abs(slope - direct)).toBeLessThan(1e-13 * total);
       }),
       { seed: 11, numRuns: 200 },
     );
   });
 
   it('vanish for genes without a count beyond 1', () => {
-    const terms = new CountTerms(histogramOf([1, 1, 1]), 0);
-    expect([terms.value(0), terms.slopes(0)]).toEqual([0, { first: 0, second: 0 }]);
-    expect(new CountTerms(new CountHistogram(1), 0).value(1)).toBe(0);
+    const table = new CountSlopeTable(Float64Array.of(0));
+    expect([...new CountTerms(histogramOf([1, 1, 1]), 0).slopes(table)]).toEqual([0]);
+    expect([...new CountTerms(new CountHistogram(1), 0).slopes(table)]).toEqual([0]);
   });
 });
