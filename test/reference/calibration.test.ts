@@ -16,7 +16,7 @@ const SCREEN = ['--cells', '8000', '--genes', '2500', '--perturbations', '40', '
 describe('a simulated screen, from the command line to the result files', () => {
   let folder: string;
   let truth: Truth;
-  const results: Record<string, Results> = {};
+  const results = {} as Record<'nb' | 'wilcoxon', Results>;
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'shardex-calibration-'));
