@@ -5,7 +5,7 @@
  * - `scan`: rows [rowBegin, rowEnd) of the file → totals, gene counts, rows regrouped by perturbation
  * - `ratios`: rows of one scan output → median of ratios of each cell
  * - `control`: genes [geneBegin, geneEnd) of the control cells → frozen control statistics
- * - `dispersion`: groups [groupBegin, groupEnd) (0 = control) → profile log-likelihood sums over the dispersion grid
+ * - `dispersion`: groups [groupBegin, groupEnd) (0 = control) → sums of profile slopes at the dispersion grid
  * - `fit`: groups [groupBegin, groupEnd) (1 and up) → every test's result rows
  */
 export type TaskSpec =
