@@ -107,6 +107,22 @@ describe('the stratified rank-sum test', () => {
     );
   });
 
+  it('equals coin', () => {
+    // R 4.2.2, coin 1.4-2: independence_test(y ~ g | s, ytrafo = f, teststat = "scalar"), f giving the ranks within the block
+    // (rank_trafo with block = s), for van Elteren divided by the block's number of cells plus one.
+    const strata = [
+      { group: [0, 2, 3.5], control: [0, 0, 1, 2, 0, 0] },
+      { group: [4, 1, 0, 2.5, 6], control: [0, 0, 1, 2, 0, 3, 0, 0.5, 0] },
+      { group: [1, 0], control: [0, 0, 2, 0] },
+    ];
+    const unit = stratified(strata, { weights: 'unit', tieCorrect: true });
+    expect(unit.z).toBeCloseTo(2.12990936446896, 13);
+    expect(unit.pValue).toBeCloseTo(0.0331790968738583, 13);
+    const elteren = stratified(strata, { weights: 'van-elteren', tieCorrect: true });
+    expect(elteren.z).toBeCloseTo(2.08549089831876, 13);
+    expect(elteren.pValue).toBeCloseTo(0.0370247634843404, 13);
+  });
+
   it('leaves out strata that have only one of the arms', () => {
     const strata = [
       { group: [1, 0, 3], control: [0, 2, 2, 5] },
