@@ -1,4 +1,4 @@
-import type { TestName } from '../config/index.js';
+import type { DeParameters, TestName } from '../config/index.js';
 
 /** One perturbations × genes array of a test's results. */
 export interface ResultLayer {
@@ -7,6 +7,8 @@ export interface ResultLayer {
   readonly dtype: 'f32' | 'f64' | 'u8' | 'i32';
   /** Set for layers that are only written with `--layers crispyx`. */
   readonly crispyx?: true;
+  /** Set for layers that are only written with `--shrink apeglm`. */
+  readonly shrunk?: true;
   /** Set for layers that the merge makes itself: they need all p-values of the screen. */
   readonly merged?: true;
 }
@@ -47,6 +49,8 @@ export const TEST_OUTPUTS: Readonly<Record<TestName, TestOutput>> = {
       ...EXPRESSION_LAYERS,
       { name: 'mean', dtype: 'f32' },
       STATUS,
+      { name: 'logfoldchange_shrunk', dtype: 'f32', shrunk: true },
+      { name: 'standard_error_shrunk', dtype: 'f32', shrunk: true },
       { name: 'logfoldchange_raw_ln', dtype: 'f32', crispyx: true },
       { name: 'standard_error_ln', dtype: 'f32', crispyx: true },
       { name: 'intercept', dtype: 'f32', crispyx: true },
@@ -82,9 +86,14 @@ export const TEST_OUTPUTS: Readonly<Record<TestName, TestOutput>> = {
   },
 };
 
+/** What decides which layers a run writes. */
+export type LayerChoice = Pick<DeParameters, 'layers' | 'shrink'>;
+
 /** The layers one run writes for a test. */
-export function resultLayers(test: TestName, layers: 'default' | 'crispyx'): readonly ResultLayer[] {
-  return TEST_OUTPUTS[test].layers.filter((layer) => layers === 'crispyx' || layer.crispyx !== true);
+export function resultLayers(test: TestName, { layers, shrink }: LayerChoice): readonly ResultLayer[] {
+  return TEST_OUTPUTS[test].layers.filter(
+    (layer) => (layer.crispyx !== true || layers === 'crispyx') && (layer.shrunk !== true || shrink === 'apeglm'),
+  );
 }
 
 /** Name of a layer's array in a `fit` output: perturbations of the task × genes, row-major. */

@@ -5,6 +5,18 @@ export type TestName = (typeof TEST_NAMES)[number];
 export const OUTPUT_FORMATS = ['h5ad', 'csv', 'parquet'] as const;
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 
+/** Variance of the t-test: of each arm (Welch), pooled (Student), or scanpy's with the perturbed arm's size for the control. */
+export const T_TEST_VARIANTS = ['welch', 'student', 'overestimated-variance'] as const;
+export type TTestVariant = (typeof T_TEST_VARIANTS)[number];
+
+/** Adjustment of p-values within a perturbation and over the screen. */
+export const CORRECTIONS = ['bh', 'bonferroni'] as const;
+export type Correction = (typeof CORRECTIONS)[number];
+
+/** Shrinkage of fold changes, in layers of their own beside the raw ones. */
+export const SHRINKAGES = ['none', 'apeglm'] as const;
+export type Shrinkage = (typeof SHRINKAGES)[number];
+
 export type InputScale = 'counts' | 'log1p';
 
 /**
@@ -48,10 +60,13 @@ export interface DeParameters {
   /** A fixed dispersion for every gene; null: estimate it. */
   readonly dispersion: number | null;
   readonly nbTest: 'lrt' | 'wald';
+  readonly shrink: Shrinkage;
   /** Wilcoxon: correct the variance for ties. */
   readonly tieCorrect: boolean;
   /** Wilcoxon: continuity correction of one half. */
   readonly continuity: boolean;
+  readonly tTest: TTestVariant;
+  readonly correction: Correction;
   /** Significance level used in counts of significant genes; it changes no p-value. */
   readonly alpha: number;
   readonly formats: readonly OutputFormat[];
@@ -77,8 +92,11 @@ export const DEFAULT_DE_PARAMETERS: Omit<DeParameters, 'input' | 'output'> = {
   scaleSizeFactors: true,
   dispersion: null,
   nbTest: 'lrt',
+  shrink: 'none',
   tieCorrect: true,
   continuity: false,
+  tTest: 'welch',
+  correction: 'bh',
   alpha: 0.05,
   formats: ['h5ad'],
   scanpy: false,

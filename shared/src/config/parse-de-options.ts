@@ -1,7 +1,10 @@
 import { InvalidInputError } from '../errors/index.js';
 import {
+  CORRECTIONS,
   DEFAULT_DE_PARAMETERS,
   OUTPUT_FORMATS,
+  SHRINKAGES,
+  T_TEST_VARIANTS,
   TEST_NAMES,
   type DeParameters,
   type SizeFactorMethod,
@@ -27,6 +30,9 @@ export interface DeFlags {
   readonly scaleSizeFactors?: boolean | undefined;
   readonly dispersion?: string | undefined;
   readonly nbTest?: string | undefined;
+  readonly shrink?: string | undefined;
+  readonly tTest?: string | undefined;
+  readonly correction?: string | undefined;
   readonly tieCorrect?: boolean | undefined;
   readonly continuity?: boolean | undefined;
   readonly alpha?: string | undefined;
@@ -159,6 +165,13 @@ export function parseDeOptions(input: string, flags: DeFlags): DeParameters {
     ),
     tieCorrect: flags.tieCorrect ?? defaults.tieCorrect,
     continuity: flags.continuity ?? defaults.continuity,
+    shrink: given(flags.shrink, (text) => parseChoice(text, SHRINKAGES, '--shrink', 'shrinkage'), defaults.shrink),
+    tTest: given(flags.tTest, (text) => parseChoice(text, T_TEST_VARIANTS, '--t-test', 'variant'), defaults.tTest),
+    correction: given(
+      flags.correction,
+      (text) => parseChoice(text, CORRECTIONS, '--correction', 'correction'),
+      defaults.correction,
+    ),
     alpha: given(flags.alpha, parseAlpha, defaults.alpha),
     formats: given(
       flags.format,

@@ -1,6 +1,5 @@
 import type { CompactValueKind } from './compact-rows.js';
 import type { HeapRows } from './heap-rows.js';
-import type { KernelExports } from './kernel-exports.js';
 import type { KernelHeap } from './kernel-heap.js';
 
 /** Rows of real numbers in the kernel heap: the counterpart of `HeapRows` for input that is not counts. */
@@ -55,20 +54,18 @@ export class CompactRowDecoder {
    * @param geneEnd - genes from here on are left out
    */
   decodeCounts(bytes: Uint8Array, rowOffsets: Uint32Array, geneBegin: number, geneEnd: number): HeapRows {
-    const { decodeCountRows } = this.heap.exports;
-    const nRows = this.decode(decodeCountRows, bytes, rowOffsets, geneBegin, geneEnd, this.counts);
+    const nRows = this.decode('decodeCountRows', bytes, rowOffsets, geneBegin, geneEnd, this.counts);
     return { nRows, indptr: this.indptr, indices: this.indices, counts: this.counts };
   }
 
   /** The same for rows of real numbers. */
   decodeReals(bytes: Uint8Array, rowOffsets: Uint32Array, geneBegin: number, geneEnd: number): HeapRealRows {
-    const { decodeRealRows } = this.heap.exports;
-    const nRows = this.decode(decodeRealRows, bytes, rowOffsets, geneBegin, geneEnd, this.values);
+    const nRows = this.decode('decodeRealRows', bytes, rowOffsets, geneBegin, geneEnd, this.values);
     return { nRows, indptr: this.indptr, indices: this.indices, values: this.values };
   }
 
   private decode(
-    kernel: KernelExports['decodeCountRows'],
+    kernel: 'decodeCountRows' | 'decodeRealRows',
     bytes: Uint8Array,
     rowOffsets: Uint32Array,
     geneBegin: number,
@@ -81,7 +78,7 @@ export class CompactRowDecoder {
     for (let row = 0; row <= nRows; row++) this.rowOffsets[row] = rowOffsets[row] - base;
     const { source, indptr, indices } = this;
     const [from, offsets, to, genes] = [source, this.rowOffsets, indptr, indices].map(({ byteOffset }) => byteOffset);
-    kernel(from, offsets, nRows, geneBegin, geneEnd, to, genes, values.byteOffset);
+    this.heap.exports[kernel](from, offsets, nRows, geneBegin, geneEnd, to, genes, values.byteOffset);
     return nRows;
   }
 }

@@ -8,11 +8,14 @@ import {
 } from '../config/index.js';
 import { InvalidInputError } from '../errors/index.js';
 import {
+  Correction,
   DifferentialExpressionSpecSchema,
   InputScale,
   LayerSet,
   NbTest,
   OutputFormat as WireFormat,
+  Shrinkage,
+  TTest,
   Test,
   create,
   type DifferentialExpressionSpec,
@@ -32,6 +35,13 @@ const WIRE_FORMATS: Readonly<Record<OutputFormat, WireFormat>> = {
 
 const WIRE_SCALES = { counts: InputScale.COUNTS, log1p: InputScale.LOG1P } as const;
 const WIRE_NB_TESTS = { lrt: NbTest.LRT, wald: NbTest.WALD } as const;
+const WIRE_T_TESTS = {
+  welch: TTest.WELCH,
+  student: TTest.STUDENT,
+  'overestimated-variance': TTest.OVERESTIMATED_VARIANCE,
+} as const;
+const WIRE_CORRECTIONS = { bh: Correction.BH, bonferroni: Correction.BONFERRONI } as const;
+const WIRE_SHRINKAGES = { none: Shrinkage.NONE, apeglm: Shrinkage.APEGLM } as const;
 const WIRE_LAYERS = { default: LayerSet.DEFAULT, crispyx: LayerSet.CRISPYX } as const;
 
 export const testToWire = (test: TestName): Test => WIRE_TESTS[test];
@@ -59,6 +69,9 @@ export function parametersToWire(parameters: DeParameters): DifferentialExpressi
     scaleSizeFactors: parameters.scaleSizeFactors,
     ...optional('dispersion', parameters.dispersion),
     nbTest: WIRE_NB_TESTS[parameters.nbTest],
+    shrink: WIRE_SHRINKAGES[parameters.shrink],
+    tTest: WIRE_T_TESTS[parameters.tTest],
+    correction: WIRE_CORRECTIONS[parameters.correction],
     tieCorrect: parameters.tieCorrect,
     continuity: parameters.continuity,
     alpha: parameters.alpha,
@@ -95,6 +108,12 @@ export function parametersFromWire(spec: DifferentialExpressionSpec): DeParamete
     scaleSizeFactors: spec.scaleSizeFactors ?? defaults.scaleSizeFactors,
     dispersion: spec.dispersion === undefined ? null : positive(spec.dispersion, 'dispersion', Infinity),
     nbTest: spec.nbTest === NbTest.UNSPECIFIED ? defaults.nbTest : nameOf(WIRE_NB_TESTS, spec.nbTest, 'nb_test'),
+    shrink: spec.shrink === Shrinkage.UNSPECIFIED ? defaults.shrink : nameOf(WIRE_SHRINKAGES, spec.shrink, 'shrink'),
+    tTest: spec.tTest === TTest.UNSPECIFIED ? defaults.tTest : nameOf(WIRE_T_TESTS, spec.tTest, 't_test'),
+    correction:
+      spec.correction === Correction.UNSPECIFIED
+        ? defaults.correction
+        : nameOf(WIRE_CORRECTIONS, spec.correction, 'correction'),
     tieCorrect: spec.tieCorrect ?? defaults.tieCorrect,
     continuity: spec.continuity,
     alpha: spec.alpha === undefined ? defaults.alpha : positive(spec.alpha, 'alpha', 1),

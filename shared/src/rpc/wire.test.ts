@@ -14,6 +14,9 @@ import {
   RATIO_METHODS,
   TEST_NAMES,
   type DeParameters,
+  CORRECTIONS,
+  SHRINKAGES,
+  T_TEST_VARIANTS,
 } from '../config/index.js';
 import type { TaskSpec } from '../artifacts/index.js';
 import { parametersFromWire, parametersToWire } from './wire-parameters.js';
@@ -45,6 +48,9 @@ const parameters: fc.Arbitrary<DeParameters> = fc.record({
   nbTest: fc.constantFrom('lrt', 'wald'),
   tieCorrect: fc.boolean(),
   continuity: fc.boolean(),
+  tTest: fc.constantFrom(...T_TEST_VARIANTS),
+  correction: fc.constantFrom(...CORRECTIONS),
+  shrink: fc.constantFrom(...SHRINKAGES),
   alpha: fc.double({ min: 1e-9, max: 0.999, noNaN: true }),
   formats: fc.subarray([...OUTPUT_FORMATS], { minLength: 1 }),
   scanpy: fc.boolean(),

@@ -1,6 +1,6 @@
 import { fitArrayName, resultLayers, type BundleArray, type ResultLayer } from '@shardex/shared/artifacts';
 import type { DeParameters, TestName } from '@shardex/shared/config';
-import { benjaminiHochberg } from '@shardex/shared/stats';
+import { benjaminiHochberg, bonferroni } from '@shardex/shared/stats';
 
 const CONSTRUCTORS = { f32: Float32Array, f64: Float64Array, u8: Uint8Array, i32: Int32Array } as const;
 
@@ -9,12 +9,12 @@ export class FitRows {
   private readonly arrays = new Map<string, BundleArray>();
 
   constructor(
-    parameters: DeParameters,
+    private readonly parameters: DeParameters,
     private readonly nRows: number,
     private readonly nGenes: number,
   ) {
     for (const test of parameters.tests) {
-      for (const layer of resultLayers(test, parameters.layers)) {
+      for (const layer of resultLayers(test, parameters)) {
         if (layer.merged !== true) this.arrays.set(fitArrayName(test, layer.name), this.make(layer));
       }
     }
@@ -33,13 +33,11 @@ export class FitRows {
   }
 
   /** Adjusts the p-values of every perturbation within itself. */
-  adjust(tests: readonly TestName[]): void {
-    for (const test of tests) {
+  adjust(): void {
+    const correct = this.parameters.correction === 'bonferroni' ? bonferroni : benjaminiHochberg;
+    for (const test of this.parameters.tests) {
       for (let row = 0; row < this.nRows; row++) {
-        benjaminiHochberg(
-          this.row(test, 'pvalue', row) as Float64Array,
-          this.row(test, 'pvalue_adj', row) as Float64Array,
-        );
+        correct(this.row(test, 'pvalue', row) as Float64Array, this.row(test, 'pvalue_adj', row) as Float64Array);
       }
     }
   }

@@ -1,5 +1,6 @@
+import type { TTestVariant } from '@shardex/shared/config';
 import { MomentColumn } from '@shardex/shared/kernels';
-import { GeneStatus, welchFromSums } from '@shardex/shared/stats';
+import { GeneStatus, studentTFromSums, welchFromSums, welchOverestimatedFromSums } from '@shardex/shared/stats';
 import type { FitRows } from './fit-rows.js';
 import type { FrozenStatistics } from './frozen-control.js';
 
@@ -9,13 +10,20 @@ export interface MomentSums {
   readonly cells: number;
 }
 
-/** Welch's t-test of one perturbation on log1p expression, all genes. */
+const VARIANTS = {
+  welch: welchFromSums,
+  student: studentTFromSums,
+  'overestimated-variance': welchOverestimatedFromSums,
+} as const satisfies Readonly<Record<TTestVariant, typeof welchFromSums>>;
+
+/** The t-test of one perturbation on log1p expression, all genes. */
 export function compareMeans(
   results: FitRows,
   row: number,
   perturbed: MomentSums,
   control: FrozenStatistics,
   geneKept: Uint8Array,
+  variant: TTestVariant,
 ): void {
   const of = (layer: string): Float64Array => results.row('t-test', layer, row) as Float64Array;
   const [effect, score, df, p, log10P] = ['X', 'z_score', 'degrees_of_freedom', 'pvalue', 'log10_pvalue'].map(of);
@@ -26,7 +34,7 @@ export function compareMeans(
       status[gene] = GeneStatus.filteredLowCells;
       continue;
     }
-    const test = welchFromSums(armOf(perturbed, gene), armOf(control, gene));
+    const test = VARIANTS[variant](armOf(perturbed, gene), armOf(control, gene));
     // Where nothing varies there is nothing to test: the status says so, and no p-value enters any correction.
     const isTested = test.status === GeneStatus.tested;
     effect[gene] = test.meanDifference;

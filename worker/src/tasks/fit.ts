@@ -6,7 +6,15 @@ import {
   MomentColumn,
   normalisedTotals,
 } from '@shardex/shared/kernels';
-import { fitPerturbation, freezeControl, GeneStatus, logFoldChange, type FrozenControl } from '@shardex/shared/stats';
+import {
+  estimatePriorScale,
+  fitPerturbation,
+  freezeControl,
+  GeneStatus,
+  logFoldChange,
+  shrinkPerturbation,
+  type FrozenControl,
+} from '@shardex/shared/stats';
 import type { TaskOutput } from './commit.js';
 import { compareMeans } from './fit-t-test.js';
 import { FitRows } from './fit-rows.js';
@@ -40,7 +48,7 @@ export async function runFit(scope: TaskScope, spec: FitSpec): Promise<TaskOutpu
     runtime.progress((0.7 * (row + 1)) / groups.length);
   }
   await ranks?.test(results, factors.geneKept, (fraction) => runtime.progress(0.7 + 0.3 * fraction));
-  results.adjust(parameters.tests);
+  results.adjust();
   const meta: FitSummary = {
     groups,
     cells: groups.map((group) => rows.cellsOf(group)),
@@ -107,7 +115,7 @@ class PerturbationArms {
     results.set('wilcoxon', 'logfoldchanges', row, logFoldChanges);
     results.set('t-test', 'logfoldchanges', row, logFoldChanges);
     if (parameters.tests.includes('t-test')) {
-      compareMeans(results, row, { moments: moments.sums, cells }, control, this.factors.geneKept);
+      compareMeans(results, row, { moments: moments.sums, cells }, control, this.factors.geneKept, parameters.tTest);
     }
     return moments.nExpressing;
   }
@@ -142,6 +150,12 @@ class PerturbationArms {
       set('intercept', fit.meanControl.map(Math.log));
       set('converged', fit.converged);
       set('iterations', fit.iterations);
+    }
+    if (parameters.shrink === 'apeglm') {
+      const priorScale = estimatePriorScale(fit.log2FoldChange, fit.standardErrorLog2);
+      const shrunk = shrinkPerturbation(scope.heap, nb.control, nb.measures, fit, priorScale);
+      set('logfoldchange_shrunk', shrunk.log2FoldChangeShrunk);
+      set('standard_error_shrunk', shrunk.standardErrorShrunkLog2);
     }
     for (const status of fit.status) if (status === GeneStatus.notConverged) this.notConverged++;
   }

@@ -46,9 +46,11 @@ export async function runScan(
       });
     }
     const chunkHashes: [string, number, string][] = [];
+    let bytesRead = 0;
     const descriptor = await matrixDescriptor(job);
     const rows = openRowSource(descriptor, source, {
       onRawChunk: (dataset, chunk, bytes) => {
+        bytesRead += bytes.length;
         chunkHashes.push([dataset, chunk, createHash('sha256').update(bytes).digest('base64')]);
       },
       bandBytes: Math.max(64 << 20, Math.floor(assignment.memoryBytes / 4)),
@@ -59,7 +61,7 @@ export async function runScan(
       sums.add(block);
       runtime.progress((block.rowBegin + block.nRows - spec.rowBegin) / (spec.rowEnd - spec.rowBegin));
     }
-    return sums.finish(chunkHashes);
+    return { ...sums.finish(chunkHashes), bytesRead };
   } finally {
     await source.close();
   }
@@ -143,7 +145,7 @@ class RowSums {
     }
   }
 
-  finish(chunkHashes: ScanSummary['chunkHashes']): TaskOutput {
+  finish(chunkHashes: ScanSummary['chunkHashes']): Omit<TaskOutput, 'bytesRead'> {
     const regrouped = this.regrouper.finish();
     const meta: ScanSummary = {
       rowBegin: this.spec.rowBegin,
@@ -163,7 +165,7 @@ class RowSums {
       ...(this.logSums === null ? {} : { geneLogSums: this.logSums.sums }),
       ...regrouped,
     });
-    return { parts, bytesRead: 0, nonzeros: this.nonzeros, fits: 0, warnings: [] };
+    return { parts, nonzeros: this.nonzeros, fits: 0, warnings: [] };
   }
 
   private sumCounts(block: CsrBlock, r: number): number {

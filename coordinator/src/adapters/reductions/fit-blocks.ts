@@ -1,7 +1,7 @@
 import { fitArrayName, type BundleReader, type FitSummary, type ResultLayer } from '@shardex/shared/artifacts';
 import type { TestName } from '@shardex/shared/config';
 import type { MatrixRows } from '@shardex/shared/h5ad';
-import { GlobalBenjaminiHochberg } from '@shardex/shared/stats';
+import { bonferroni, countTests, GlobalBenjaminiHochberg } from '@shardex/shared/stats';
 import type { FitBlock, FitOutputs } from './fit-outputs.js';
 import { withArtifact, type ReductionScope } from './scratch.js';
 
@@ -10,26 +10,39 @@ export type LayerArrays = ReadonlyMap<string, MatrixRows>;
 
 /** Adjusted p-values over the whole screen, and how many genes were tested for each result row. */
 export interface ScreenWide {
-  readonly global: GlobalBenjaminiHochberg;
+  /** Tests that the adjustment counts. */
+  readonly nTests: number;
+  /** out[i] = the adjusted value of pValues[i]. */
+  adjustAll(pValues: Float64Array, out: Float64Array): void;
   readonly testedPerRow: Int32Array;
 }
 
 /** First pass over the p-values of a test: everything the adjustment over the whole screen needs. */
 export async function screenWide(scope: ReductionScope, test: TestName, fits: FitOutputs): Promise<ScreenWide> {
-  const { nGenes } = scope.context;
-  const global = new GlobalBenjaminiHochberg(fits.groups.length * nGenes);
+  const { nGenes, parameters } = scope.context;
+  const isBonferroni = parameters.correction === 'bonferroni';
+  const global = new GlobalBenjaminiHochberg(isBonferroni ? 0 : fits.groups.length * nGenes);
+  let nTests = 0;
   const testedPerRow = new Int32Array(fits.groups.length);
   for (const block of fits.blocks) {
     scope.checkCancelled();
     const pValues = await withArtifact<FitSummary, Float64Array>(scope.store, block.name, (reader) =>
       reader.f64(fitArrayName(test, 'pvalue')),
     );
-    global.add(pValues);
+    nTests += countTests(pValues);
+    if (!isBonferroni) global.add(pValues);
     for (let i = 0; i < pValues.length; i++) {
       if (!Number.isNaN(pValues[i])) testedPerRow[block.rowBegin + Math.floor(i / nGenes)]++;
     }
   }
-  return { global, testedPerRow };
+  return {
+    nTests,
+    testedPerRow,
+    adjustAll: (pValues, out) => {
+      if (isBonferroni) bonferroni(pValues, out, nTests);
+      else global.adjustAll(pValues, out);
+    },
+  };
 }
 
 /** The rows of one fit output, with what the whole screen adds to them. */
@@ -38,7 +51,7 @@ export async function readBlock(
   test: TestName,
   layers: readonly ResultLayer[],
   block: FitBlock,
-  { global }: ScreenWide,
+  screen: ScreenWide,
 ): Promise<LayerArrays> {
   return withArtifact<FitSummary, LayerArrays>(scope.store, block.name, async (reader) => {
     const arrays = new Map<string, MatrixRows>();
@@ -47,7 +60,7 @@ export async function readBlock(
     }
     const pValues = arrays.get('pvalue') as Float64Array;
     const adjusted = new Float64Array(pValues.length);
-    global.adjustAll(pValues, adjusted);
+    screen.adjustAll(pValues, adjusted);
     arrays.set('pvalue_adj_global', adjusted);
     return arrays;
   });

@@ -34,7 +34,7 @@ export class RankedGenes {
   ): Promise<RankedGenes> {
     const { nGenes, geneNames, groupLabels } = scope.context;
     const effect = test === 'nb-glm' ? 'X' : 'logfoldchanges';
-    const layers = resultLayers(test, 'default').filter(({ name }) =>
+    const layers = resultLayers(test, { layers: 'default', shrink: 'none' }).filter(({ name }) =>
       ['z_score', effect, 'pvalue', 'pvalue_adj'].includes(name),
     );
     const groups = new Map<string, RankedGroup>();
@@ -72,7 +72,7 @@ export class RankedGenes {
         reference: groupLabels[0],
         method: this.test === 'nb-glm' ? 'nb_glm' : this.test,
         use_raw: false,
-        corr_method: 'benjamini-hochberg',
+        corr_method: parameters.correction === 'bonferroni' ? 'bonferroni' : 'benjamini-hochberg',
       },
       names: { kind: 'rec-array', fields: fields((group) => group.names) },
       scores: { kind: 'rec-array', fields: fields((group) => group.scores) },

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { TEST_OUTPUTS, type ResultLayer } from '@shardex/shared/artifacts';
 import type { TestName } from '@shardex/shared/config';
 import type { ColumnSpec, H5adSkeleton, UnsDict } from '@shardex/shared/h5ad';
@@ -14,6 +15,8 @@ const METHOD_NAMES: Readonly<Record<TestName, string>> = {
   't-test': 't-test',
 };
 
+const CORRECTION_NAMES = { bh: 'benjamini-hochberg', bonferroni: 'bonferroni' } as const;
+
 /** Everything of a test's result file except the perturbations × genes arrays. */
 export function describeTest(
   scope: ReductionScope,
@@ -21,7 +24,7 @@ export function describeTest(
   layers: readonly ResultLayer[],
   frozen: FrozenSummary,
   fits: FitOutputs,
-  { testedPerRow, global }: ScreenWide,
+  { testedPerRow, nTests }: ScreenWide,
   ranked: RankedGenes | null,
 ): H5adSkeleton {
   const { geneNames, groupLabels } = scope.context;
@@ -39,8 +42,8 @@ export function describeTest(
       effect: TEST_OUTPUTS[test].effect,
       control_label: groupLabels[0],
       perturbation_column: scope.context.parameters.perturbationColumn,
-      pvalue_correction: 'benjamini-hochberg',
-      n_tests: global.count,
+      pvalue_correction: CORRECTION_NAMES[scope.context.parameters.correction],
+      n_tests: nTests,
       n_control_cells: frozen.controlCells,
       status_legend: Object.fromEntries(
         GENE_STATUS_LEGEND.map(({ name, meaning }, code) => [`${code}`, `${name}: ${meaning}`]),
@@ -88,8 +91,9 @@ function nbUns(scope: ReductionScope, { factors, trend }: FrozenSummary): UnsDic
 /** The parameters under the names of the command line's options. */
 function parametersOf(scope: ReductionScope): UnsDict {
   const { parameters } = scope.context;
-  // Where the results went is not part of what they are: the same run into two folders gives the same bytes.
-  const { output: _output, scratch: _scratch, formats: _formats, ...kept } = parameters;
+  // Where files are is not part of what the results are: the same run elsewhere gives the same bytes.
+  const { output: _output, scratch: _scratch, formats: _formats, ...named } = parameters;
+  const kept = { ...named, input: basename(parameters.input) };
   return Object.fromEntries(
     Object.entries(kept).map(([name, value]) => {
       const key = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

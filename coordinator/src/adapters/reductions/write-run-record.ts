@@ -18,6 +18,8 @@ export interface RunRecordParts {
 export async function writeRunRecord(scope: ReductionScope, parts: RunRecordParts): Promise<void> {
   const { context } = scope;
   const { history, frozen, fits } = parts;
+  // This stage has not ended yet: it ends with this file.
+  const nowUnixMs = Date.now();
   const record = {
     shardex: context.version,
     input: {
@@ -60,7 +62,7 @@ export async function writeRunRecord(scope: ReductionScope, parts: RunRecordPart
       name: stage.name,
       runs_on: stage.executor,
       started: iso(stage.startedUnixMs),
-      seconds: seconds(stage.startedUnixMs, stage.endedUnixMs),
+      seconds: seconds(stage.startedUnixMs, stage.endedUnixMs ?? nowUnixMs),
       tasks: stage.tasks,
       tasks_resumed: stage.tasksResumed,
       retries: stage.retries,

@@ -36,7 +36,7 @@ export async function openTestFiles(
 ): Promise<TestFiles> {
   const { parameters } = scope.context;
   const adjust = await screenWide(scope, test, fits);
-  const layers = resultLayers(test, parameters.layers);
+  const layers = resultLayers(test, parameters);
   const base = join(parameters.output, TEST_OUTPUTS[test].file);
   const formats = new Set<OutputFormat>(parameters.formats);
   const ranked = parameters.scanpy && formats.has('h5ad') ? await RankedGenes.collect(scope, test, fits, adjust) : null;
