@@ -209,17 +209,19 @@ export function shrinkGenes(
     let high = direction * likeliest;
     if (!(high > 0)) high = slope / zeroInformation + 1e-3;
     profile(direction * likeliest > 0 ? eta0 : zeroIntercept - zeroShare * direction * high, high);
+    // Where the slope still rises the maximum farthest from 0 lies beyond: an empty arm, where `likeliest` is no maximum.
+    let low: f64 = 0;
     for (let i = 0; slope > 0 && i < EXPANSION_LIMIT; i++) {
-      const from = high;
+      low = high;
       high = 2.0 * high + 1.0;
-      profile(intercept - share * direction * (high - from), high);
+      profile(intercept - share * direction * (high - low), high);
     }
     const highIntercept = intercept + interceptStep;
 
     // From the likelihood's maximum down; the first step follows the prior's pull with its curvature majorised.
-    let b = high + slope / (information + 2.0 / (c2 + high * high));
-    if (!(b > 0)) b = 0.5 * high;
-    let mode = search(highIntercept - share * direction * (b - high), b, 0.0, high, tolerance);
+    let b = low > 0 ? 0.5 * (low + high) : high + slope / (information + 2.0 / (c2 + high * high));
+    if (!(b > low)) b = 0.5 * (low + high);
+    let mode = search(highIntercept - share * direction * (b - high), b, low, high, tolerance);
     let done = converged;
     let flag: u8 = 0;
     let bestIntercept = modeIntercept;

@@ -140,6 +140,23 @@ describe('the posterior modes under apeGLM’s prior', () => {
     );
   });
 
+  it('are found beyond Firth’s estimate, far out, where an arm is empty and the prior narrow', () => {
+    // Found by random cases: with this dispersion the empty arm's mode lies at −11.6, Firth's estimate at −10.6.
+    const given: Case = {
+      nodes: [0.2, 1.2689168, 0.5289344, 0.2],
+      arms: [
+        { S: [292, 0, 0, 0], N: [1, 1, 1, 1], total: 292 },
+        { S: [0, 0, 0, 0], N: [1, 41, 6, 1], total: 0 },
+      ],
+      alpha: 0.588483141059329,
+      scale: 0.001,
+    };
+    const modes = run(given);
+    expect(modes.start).toBeCloseTo(-10.6027, 4);
+    expect(modes.beta[0]).toBeCloseTo(twin(given, modes.start).beta, 8);
+    expect(hasTwoModes(modes.flags[0])).toBe(true);
+  });
+
   it('are left out where the start is not a number or there are no counts', () => {
     const given: Case = {
       nodes: [0.5, 1, 1.5, 2],

@@ -84,8 +84,8 @@ export const priorScaleOf = (variance: number): number => Math.min(Math.sqrt(var
 /**
  * The scale of apeGLM's prior, natural log, from the maximum-likelihood fold changes and their standard errors.
  *
- * apeglm solves the same equation but stops within 1.2e-4 of the variance (R's `uniroot` by default), which for screens
- * with few effects is more than the variance itself; here it is solved to 1e-10 of itself. Cost: about 0.2 µs a gene.
+ * apeglm solves the same equation but may stop 1.2e-4 away from the variance (R's `uniroot` by default); here it is solved
+ * to 1e-10 of itself. Cost: about 0.1 µs a gene.
  *
  * @param log2FoldChange - and `standardErrorLog2`: of one comparison, or of all; pairs with a NaN take no part
  */

@@ -35,7 +35,7 @@ export interface ShrunkResult {
  * the prior's tails fall more slowly than the likelihood rises; the gene's status in `fit` says that the arm is empty.
  * F may have two modes; the searches start from the likelihood's maximum and from 0, and the higher mode is kept.
  *
- * Cost: about 1 µs a gene at K = 16; scratch: 34 bytes a gene.
+ * Cost at K = 16: 0.5 µs a gene with a prior scale of 1, 1.2 µs with one of 0.001; scratch: 34 bytes a gene.
  *
  * @param heap - used for scratch only, and left as it was
  * @param fit - what `fitPerturbation` returned for this perturbation: where the searches start
