@@ -14,8 +14,8 @@ export default defineConfig({
   },
   test: {
     include: ['{proto,shared,coordinator,worker}/src/**/*.test.ts', 'test/**/*.test.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     pool: 'forks',
     maxWorkers: 2,
   },
