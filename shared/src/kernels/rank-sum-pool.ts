@@ -15,7 +15,7 @@ import {
  * ties are those of the pool. Results are the same as from `rankSumAgainstRest`: U and ties exactly, z within 1e-13.
  *
  * The pool decides who the others are: all cells of the screen, or all perturbed cells without the control's. Cost: that of
- * `rankSumAgainstControl`, and 10 ns a (gene, group).
+ * `rankSumAgainstControl`, and about 10 ns a (gene, group).
  *
  * @param pool - columns of all cells that take part, the groups' among them
  * @param groups - any of the groups of the pool; their keys come back sorted

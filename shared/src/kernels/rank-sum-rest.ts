@@ -15,7 +15,7 @@ export interface GroupedColumns {
 /**
  * Sorts every gene's keys ascending, in place, and takes the groups along.
  *
- * Long columns are sorted by radix over all bits, about 25 to 50 ns a key; short ones merged.
+ * Long columns are sorted by radix over all bits, 12 to 14 ns a key (twice what keys alone take); short ones merged.
  */
 export function sortGroupedColumns(heap: KernelHeap, { keys, groups, offsets }: GroupedColumns): void {
   heap.scoped(() => {
@@ -44,7 +44,7 @@ export function sortGroupedColumns(heap: KernelHeap, { keys, groups, offsets }: 
  * Who "the rest" is, is decided by what is put in: all cells of the screen give scanpy's `reference="rest"`; leave the
  * control's cells out of `columns` and `sizes` and every perturbation is compared with all other perturbed cells.
  *
- * Cost: about 2 ns a nonzero on top of the sort, and 10 ns a (gene, group). An empty rest gives NaN, as does an empty group;
+ * Cost: 4 to 6 ns a nonzero on top of the sort, and 15 to 25 ns a (gene, group). An empty rest gives NaN, as does an empty group;
  * where all cells have the same value z is 0.
  *
  * @param columns - sorted by `sortGroupedColumns`
