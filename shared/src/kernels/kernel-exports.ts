@@ -189,12 +189,5 @@ export interface KernelExports {
     sums: number,
     nExpressing: number,
   ): void;
-  addRealMoments(
-    indptr: number,
-    genes: number,
-    values: number,
-    nRows: number,
-    sums: number,
-    nExpressing: number,
-  ): void;
+  addRealMoments(indptr: number, genes: number, values: number, nRows: number, sums: number, nExpressing: number): void;
 }
