@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { JobState, StageState } from '@shardex/proto';
+import { JobState, StageState, type Stage } from '@shardex/proto';
 import { hashes, LAUNCHER, runCluster, shardex, simulatedScreen } from '../support/shardex.js';
 
 const FILES = ['nb_glm.h5ad', 'wilcoxon.h5ad', 't_test.h5ad', 'cells.parquet'];
@@ -11,6 +11,10 @@ const FILES = ['nb_glm.h5ad', 'wilcoxon.h5ad', 't_test.h5ad', 'cells.parquet'];
 interface RunRecord {
   readonly stages: readonly { readonly name: string; readonly tasks: number; readonly tasks_resumed: number }[];
 }
+
+/** A stage may run and end between two updates; the stages after it leave time enough to act. */
+const hasBegun = (stages: readonly Stage[], wanted: string): boolean =>
+  stages.some(({ name, state }) => name === wanted && state !== StageState.WAITING);
 
 describe('an interrupted run', () => {
   let folder: string;
@@ -33,7 +37,7 @@ describe('an interrupted run', () => {
       taskNonzeros: 7_000,
       signal: stop.signal,
       onUpdate: ({ job }) => {
-        if (job.stages.find(({ name }) => name === 'dispersion')?.state === StageState.RUNNING) stop.abort();
+        if (hasBegun(job.stages, 'dispersion')) stop.abort();
       },
     });
     expect(cancelled.state).toBe(JobState.CANCELLED);
@@ -57,13 +61,24 @@ describe('an interrupted run', () => {
       taskNonzeros: 7_000,
       signal: stop.signal,
       onUpdate: ({ job }) => {
-        if (job.stages.some(({ name, state }) => name === 'control' && state === StageState.RUNNING)) stop.abort();
+        if (hasBegun(job.stages, 'control')) stop.abort();
       },
     });
+    expect(await readdir(output), 'the run was not interrupted in time').not.toContain('run.json');
     const outcome = await shardex(['de', screen, '--out', output, '--nb-test', 'wald', '--resume']);
     expect(outcome.exitCode).toBe(2);
     expect(outcome.stderr).toContain('nbTest');
     expect(outcome.stderr).toContain('--force');
+  });
+
+  it('that has finished is no more resumed with other parameters than an unfinished one', async () => {
+    const output = join(folder, 'finished');
+    await runCluster(screen, output);
+    const before = await hashes(output, FILES);
+    const outcome = await shardex(['de', screen, '--out', output, '--nb-test', 'wald', '--resume']);
+    expect(outcome.exitCode).toBe(2);
+    expect(outcome.stderr).toContain('nbTest');
+    expect(await hashes(output, FILES)).toEqual(before);
   });
 
   it('that Ctrl-C ended exits with 130, leaves no result and no process', async () => {

@@ -38,6 +38,7 @@ import {
   scratchRoot,
 } from './job-folder.js';
 import { readInput, type ResolvedInput } from './read-input.js';
+import { requireSameRun } from './same-run.js';
 import { REDUCTIONS, runReduction, type ReductionStage } from './run-reduction.js';
 
 /** The version that is written to results and decides whether a run can be resumed. */
@@ -98,7 +99,7 @@ export class DePlanner implements JobPlanner {
     const scratchUri = scratchFolder(parameters, identityOf(context));
     const store = openStore(scratchUri);
     try {
-      if (spec.existingOutput === 'resume') await requireSameRun(openStore(scratchRoot(parameters)), context);
+      if (spec.existingOutput === 'resume') await requireSameRun(context);
       else await removeScratch(scratchRoot(parameters));
       made.push(await makeFolder(scratchRoot(parameters)));
       await commitContext(store, input, context);
@@ -281,32 +282,3 @@ async function commitContext(store: ObjectStore, input: ResolvedInput, context: 
 /** Everything that results depend on: a run with another identity has another scratch folder. */
 const identityOf = ({ version, parameters, inputVersion }: JobContext): string =>
   JSON.stringify({ version, parameters, inputVersion });
-
-/**
- * An unfinished run goes on only with what it was begun with.
- *
- * @param root - the scratch of all runs into this output folder
- * @throws InvalidInputError naming what differs
- */
-async function requireSameRun(root: ObjectStore, context: JobContext): Promise<void> {
-  const contexts = (await root.list('')).filter((name) => name.endsWith(`/${SCRATCH_NAMES.context}`));
-  const differences: string[][] = [];
-  for (const name of contexts) {
-    const before = await withArtifact<JobContext, JobContext>(root, name, (reader) => Promise.resolve(reader.meta));
-    differences.push(differencesOf(before, context));
-  }
-  if (differences.length === 0 || differences.some((differing) => differing.length === 0)) return;
-  throw new InvalidInputError(`the unfinished run in ${root.uri} differs in: ${differences[0].join(', ')}`, {
-    hint: 'repeat the command it was started with, or begin anew with --force',
-  });
-}
-
-function differencesOf(before: JobContext, now: JobContext): string[] {
-  const names = Object.keys(now.parameters) as (keyof DeParameters)[];
-  const differing: string[] = names.filter(
-    (name) => JSON.stringify(now.parameters[name]) !== JSON.stringify(before.parameters[name]),
-  );
-  if (before.version !== now.version) differing.push('version of shardex');
-  if (before.inputVersion !== now.inputVersion) differing.push('input file');
-  return differing;
-}
