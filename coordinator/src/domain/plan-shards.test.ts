@@ -36,7 +36,7 @@ describe('shards', () => {
           expectCover(runs, 0, nRows);
         },
       ),
-      { seed: 11, numRuns: 300 },
+      { seed: 11, numRuns: 60 },
     );
   });
 
@@ -47,7 +47,7 @@ describe('shards', () => {
         const runs = specs.map((s) => (s.kind === 'control' ? ([s.geneBegin, s.geneEnd] as const) : ([0, 0] as const)));
         expectCover(runs, 0, nGenes);
       }),
-      { seed: 12, numRuns: 300 },
+      { seed: 12, numRuns: 60 },
     );
   });
 
@@ -61,7 +61,7 @@ describe('shards', () => {
           expectCover(runs, kind === 'fit' ? 1 : 0, groups.length);
         }
       }),
-      { seed: 13, numRuns: 300 },
+      { seed: 13, numRuns: 60 },
     );
   });
 
