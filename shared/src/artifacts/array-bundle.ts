@@ -1,6 +1,6 @@
-import { crc32 } from 'node:zlib';
 import { CorruptDataError, InvariantBrokenError, type ShardexError } from '../errors/index.js';
 import type { ByteSource } from '../storage/index.js';
+import { crc32 } from './checksum.js';
 
 /** The array types a bundle can hold. */
 export type BundleArray =
