@@ -1,6 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { gunzipSync } from 'node:zlib';
-import { columnTexts, openRowSource, readH5adMetadata } from '@shardex/shared/h5ad';
 import { KernelHeap, MeasureAccumulator, loadRows, type GroupMeasures } from '@shardex/shared/kernels';
 import {
   chooseNodes,
@@ -12,9 +10,11 @@ import {
   shrinkPerturbation,
   type ShrunkResult,
 } from '@shardex/shared/stats';
-import { openByteSource } from '@shardex/shared/storage';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { describeWithShared } from '../support/shared-data.js';
+import { correlation, median } from './agreement.js';
+import { readTable, type Table } from './csv-table.js';
+import { readScreenCells, type ScreenCells } from './screen-cells.js';
 
 /**
  * Tables of R 4.2.2, DESeq2 1.38.3 `lfcShrink(type = "apeglm")`, apeglm 1.27.0, and of PyDESeq2 0.5.4 `lfc_shrink`, both with
@@ -26,24 +26,6 @@ import { describeWithShared } from '../support/shared-data.js';
 const OTHER_SCALE = 15;
 /** R takes the Hessian by central differences of this step (`optimHess`, ndeps), wide against a narrow prior. */
 const R_STEP = 1e-3;
-
-interface Table {
-  readonly names: readonly string[];
-  column(name: string): Float64Array;
-}
-
-/** A CSV table by column; "NA" and empty fields become NaN, the row names are the first column. */
-const readTable = (path: string): Table => {
-  const bytes = readFileSync(path);
-  const [header, ...lines] = (path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8').trim().split('\n');
-  const columns = header.split(',').map((name) => name.replaceAll('"', ''));
-  const rows = lines.map((line) => line.split(','));
-  const value = (text: string): number => (text === '' || text === 'NA' ? NaN : Number(text));
-  return {
-    names: rows.map((row) => row[0].replaceAll('"', '')),
-    column: (name) => Float64Array.from(rows, (row) => value(row[columns.indexOf(name)])),
-  };
-};
 
 /** Counts of all genes in one group of cells: counts[gene][cell]. */
 interface Group {
@@ -146,44 +128,7 @@ const standardErrorOfPydeseq2 = (point: ProfilePoint, beta: number, scale: numbe
   return Math.sqrt(Math.abs((control + perturbed + h0) / determinant));
 };
 
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1];
-
-const correlation = (x: readonly number[], y: readonly number[]): number => {
-  const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
-  const [mx, my] = [mean(x), mean(y)];
-  const product = (a: readonly number[], ma: number, b: readonly number[], mb: number): number =>
-    a.reduce((sum, value, i) => sum + (value - ma) * (b[i] - mb), 0);
-  return product(x, mx, y, my) / Math.sqrt(product(x, mx, x, mx) * product(y, my, y, my));
-};
-
-interface Screen {
-  readonly genes: readonly string[];
-  readonly position: ReadonlyMap<string, number>;
-  readonly labels: readonly (string | null)[];
-  readonly rows: readonly { readonly genes: number[]; readonly counts: number[] }[];
-}
-
-const readScreen = async (path: string): Promise<Screen> => {
-  const metadata = await readH5adMetadata(path, { matrix: 'X', obsColumns: ['perturbation'], obsNames: true });
-  const source = await openByteSource(path);
-  const rows: { genes: number[]; counts: number[] }[] = [];
-  const { descriptor, obsNames, varNames, columns } = metadata;
-  if (descriptor === null || obsNames === null || varNames === null) return expect.fail('the file was not read');
-  for await (const block of openRowSource(descriptor, source).blocks(0, metadata.nObs, 1 << 18)) {
-    for (let row = 0; row < block.nRows; row++) {
-      const [begin, end] = [block.indptr[row], block.indptr[row + 1]];
-      rows.push({
-        genes: Array.from(block.indices.subarray(begin, end)),
-        counts: Array.from(block.values.subarray(begin, end), Number),
-      });
-    }
-  }
-  await source.close();
-  const position = new Map(obsNames.map((name, cell) => [name, cell]));
-  return { genes: varNames, position, labels: columnTexts(columns[0]), rows };
-};
-
-const groupOf = (screen: Screen, factors: Table, label: string): Group => {
+const groupOf = (screen: ScreenCells, factors: Table, label: string): Group => {
   const s = factors.column('size_factor');
   const members = factors.names.flatMap((name, i) => {
     const cell = screen.position.get(name) ?? expect.fail(`no cell ${name}`);
@@ -209,7 +154,13 @@ interface Comparison {
   readonly scale: number;
 }
 
-const compare = (screen: Screen, base: string, control: string, perturbation: string, isR: boolean): Comparison => {
+const compare = (
+  screen: ScreenCells,
+  base: string,
+  control: string,
+  perturbation: string,
+  isR: boolean,
+): Comparison => {
   const table = readTable(`${base}.csv.gz`);
   const factors = readTable(`${base}_size_factors.csv.gz`);
   const groups = [groupOf(screen, factors, control), groupOf(screen, factors, perturbation)] as const;
@@ -268,9 +219,9 @@ const SCREENS = [
 
 describeWithShared('apeGLM shrinkage against R and PyDESeq2', (shared) => {
   describe.each(SCREENS)('on $dataset', ({ dataset, control, r, pydeseq2 }) => {
-    let screen: Screen;
+    let screen: ScreenCells;
     beforeAll(async () => {
-      screen = await readScreen(shared(`data/${dataset}.h5ad`));
+      screen = await readScreenCells(shared(`data/${dataset}.h5ad`));
     });
     const folder = shared(`reference/${dataset}`);
 

@@ -1,6 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { gunzipSync } from 'node:zlib';
-import { columnTexts, openRowSource, readH5adMetadata } from '@shardex/shared/h5ad';
 import {
   KernelHeap,
   MeasureAccumulator,
@@ -19,9 +17,11 @@ import {
   GeneStatus,
   quantumExponents,
 } from '@shardex/shared/stats';
-import { openByteSource } from '@shardex/shared/storage';
 import { beforeAll, expect, it } from 'vitest';
 import { describeWithShared } from '../support/shared-data.js';
+import { correlation, median } from './agreement.js';
+import { readTable } from './csv-table.js';
+import { readScreenCells, type ScreenCells } from './screen-cells.js';
 
 /**
  * Tables of R 4.2.2, DESeq2 1.38.3 (`fitType = "glmGamPoi"`, `test = "LRT"`, `minmu = 1e-6`) on the Papalexi screen, one
@@ -33,59 +33,10 @@ const PERTURBATIONS = ['STAT1', 'BRD4', 'CAV1'] as const;
 /** Genes below have a handful of counts; the tolerances were set, by a prototype, for those above. */
 const LEAST_MEAN = 0.01;
 
-/** A CSV table of R by column; "NA" becomes NaN, the row names are column "". */
-const readTable = (path: string): { readonly names: string[]; column(name: string): Float64Array } => {
-  const [header, ...lines] = gunzipSync(readFileSync(path)).toString('utf8').trim().split('\n');
-  const columns = header.split(',').map((name) => name.replaceAll('"', ''));
-  const rows = lines.map((line) => line.split(','));
-  return {
-    names: rows.map((row) => row[0].replaceAll('"', '')),
-    column: (name) => Float64Array.from(rows, (row) => Number(row[columns.indexOf(name)].replace('NA', 'NaN'))),
-  };
-};
-
-interface Cells {
-  readonly genes: readonly string[];
-  readonly position: ReadonlyMap<string, number>;
-  readonly labels: readonly (string | null)[];
-  /** Genes and counts of each cell. */
-  readonly rows: readonly { readonly genes: number[]; readonly counts: number[] }[];
-}
-
-const readCells = async (path: string): Promise<Cells> => {
-  const metadata = await readH5adMetadata(path, { matrix: 'X', obsColumns: ['perturbation'], obsNames: true });
-  const source = await openByteSource(path);
-  const rows: { genes: number[]; counts: number[] }[] = [];
-  const { descriptor, obsNames, varNames, columns } = metadata;
-  if (descriptor === null || obsNames === null || varNames === null) return expect.fail('the file was not read');
-  for await (const block of openRowSource(descriptor, source).blocks(0, metadata.nObs, 1 << 18)) {
-    for (let row = 0; row < block.nRows; row++) {
-      const [begin, end] = [block.indptr[row], block.indptr[row + 1]];
-      rows.push({
-        genes: Array.from(block.indices.subarray(begin, end)),
-        counts: Array.from(block.values.subarray(begin, end), Number),
-      });
-    }
-  }
-  await source.close();
-  const position = new Map(obsNames.map((name, cell) => [name, cell]));
-  return { genes: varNames, position, labels: columnTexts(columns[0]), rows };
-};
-
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1];
-
-const correlation = (x: readonly number[], y: readonly number[]): number => {
-  const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
-  const [mx, my] = [mean(x), mean(y)];
-  const product = (a: readonly number[], ma: number, b: readonly number[], mb: number): number =>
-    a.reduce((sum, value, i) => sum + (value - ma) * (b[i] - mb), 0);
-  return product(x, mx, y, my) / Math.sqrt(product(x, mx, x, mx) * product(y, my, y, my));
-};
-
 describeWithShared('the NB test against R DESeq2 with glmGamPoi', (shared) => {
-  let cells: Cells;
+  let cells: ScreenCells;
   beforeAll(async () => {
-    cells = await readCells(shared(`data/${DATASET}.h5ad`));
+    cells = await readScreenCells(shared(`data/${DATASET}.h5ad`));
   });
 
   it.each(PERTURBATIONS)('agrees for %s', (perturbation) => {
