@@ -5,7 +5,7 @@ export default {
   input: { cells: 20_000, genes: 4000, perturbations: 50, seed: 1 },
   commands: [
     shardexDe('shardex, all three tests', []),
-    peer('crispyx-nb-glm'),
+    { ...peer('crispyx-nb-glm'), once: true },
     peer('crispyx-wilcoxon'),
     peer('crispyx-t-test'),
     peer('scanpy-wilcoxon'),
