@@ -14,9 +14,16 @@ export interface StoredCsr {
   readonly values: readonly StoredChunk[];
   readonly indices: readonly StoredChunk[];
   /** Row offsets, nRows + 1 of them. */
-  readonly indptr: BigInt64Array;
+  readonly indptr: Int32Array | BigInt64Array;
   readonly nnz: number;
 }
+
+/**
+ * Type of the row offsets: as narrow as that of the column indices wherever a matrix of this shape cannot outgrow it.
+ * scipy's in-place operations, and with them scanpy, refuse a matrix whose offsets and indices differ in width.
+ */
+export const rowOffsetType = (nRows: number, nColumns: number): 'i32' | 'i64' =>
+  nRows * nColumns < 2 ** 31 ? 'i32' : 'i64';
 
 /**
  * Cuts a stream of CSR rows into chunks, compresses them in libuv's threads and appends them to the file in order, so
@@ -27,7 +34,7 @@ export class StreamingCsrAppender implements CsrAppender {
   nnz = 0;
   private readonly storedValues: StoredChunk[] = [];
   private readonly storedIndices: StoredChunk[] = [];
-  private readonly indptr: BigInt64Array;
+  private readonly indptr: Int32Array | BigInt64Array;
   private values: Float32Array;
   private indices: Int32Array;
   private filled = 0;
@@ -43,7 +50,8 @@ export class StreamingCsrAppender implements CsrAppender {
     private readonly nColumns: number,
     private position: number,
   ) {
-    this.indptr = new BigInt64Array(totalRows + 1);
+    const isNarrow = rowOffsetType(totalRows, nColumns) === 'i32';
+    this.indptr = isNarrow ? new Int32Array(totalRows + 1) : new BigInt64Array(totalRows + 1);
     this.values = new Float32Array(spec.chunkElements);
     this.indices = new Int32Array(spec.chunkElements);
   }
@@ -102,7 +110,8 @@ export class StreamingCsrAppender implements CsrAppender {
     for (const count of rowNnz) {
       this.nnz += count;
       this.nRows++;
-      this.indptr[this.nRows] = BigInt(this.nnz);
+      if (this.indptr instanceof Int32Array) this.indptr[this.nRows] = this.nnz;
+      else this.indptr[this.nRows] = BigInt(this.nnz);
     }
   }
 

@@ -1,7 +1,7 @@
 import { InvalidInputError, InvariantBrokenError, ShardexError, toShardexError } from '../errors/index.js';
 import { writeDataFrame, writeDict, writeEmptyDict, writeEncoding } from './write-anndata-elements.js';
 import { encodeChunkIndex, type StoredChunk } from './write-chunk-index.js';
-import { StreamingCsrAppender } from './write-csr-appender.js';
+import { rowOffsetType, StreamingCsrAppender } from './write-csr-appender.js';
 import { Hdf5Skeleton, bytesPerElement, type BulkDtype } from './write-hdf5-skeleton.js';
 import {
   clearModificationTime,
@@ -159,7 +159,8 @@ export class H5adFileWriter implements H5adWriter {
     const { stored, position } = await (this.appender as StreamingCsrAppender).finish();
     const indptrAddress = aligned(position);
     await this.file.writeAt(new Uint8Array(stored.indptr.buffer), indptrAddress);
-    await this.patchContiguous(CSR_PARTS.indptr, [stored.indptr.length], indptrAddress, 'i64');
+    const offsetType = stored.indptr instanceof Int32Array ? 'i32' : 'i64';
+    await this.patchContiguous(CSR_PARTS.indptr, [stored.indptr.length], indptrAddress, offsetType);
     const end = aligned(indptrAddress + stored.indptr.byteLength);
     const afterValues = await this.patchChunked(CSR_PARTS.values, stored.nnz, stored.values, end);
     return this.patchChunked(CSR_PARTS.indices, stored.nnz, stored.indices, afterValues);
@@ -253,7 +254,8 @@ async function writeSkeleton(
       hdf5.numericAttribute('/X', 'shape', shape, [2]);
       hdf5.chunkedPlaceholder(`/${CSR_PARTS.values}`, 'f32', chunkElements, gzipLevel);
       hdf5.chunkedPlaceholder(`/${CSR_PARTS.indices}`, 'i32', chunkElements, gzipLevel);
-      hdf5.contiguousPlaceholder(`/${CSR_PARTS.indptr}`, 'i64', 1);
+      const offsetType = rowOffsetType(skeleton.obs.index.length, skeleton.var.index.length);
+      hdf5.contiguousPlaceholder(`/${CSR_PARTS.indptr}`, offsetType, 1);
     }
   } catch (error) {
     throw hdf5.abandon(error);

@@ -72,7 +72,10 @@ export interface DenseSpec {
   readonly layers: readonly { readonly name: string; readonly dtype: MatrixDtype }[];
 }
 
-/** `X` as compressed sparse rows: float32 values, int32 column indices, int64 row offsets. */
+/**
+ * `X` as compressed sparse rows: float32 values, int32 column indices, and row offsets in int32 too unless rows × columns
+ * reaches 2^31, then in int64.
+ */
 export interface CsrSpec {
   /** Elements of a compressed chunk of `X/data` and of `X/indices`. */
   readonly chunkElements: number;
