@@ -156,7 +156,7 @@ describe('what is merely poor data goes on', () => {
   it.concurrent('with one cell in every group, the control included', async () => {
     const labels = ['control', ...Array.from({ length: 11 }, (_, i) => `p${i}`)];
     const { warnings, tables } = await run(scattered(12, 5), { labels });
-    expect(warnings.find((warning) => warning.startsWith('12 groups have one cell only'))).toBeDefined();
+    expect(warnings.some((warning) => warning.startsWith('12 groups have one cell only'))).toBe(true);
     expect(tables.wilcoxon.column('p0', 'pvalue')[0]).toBeGreaterThan(0.3);
     expect(tables.nbGlm.perturbations).toHaveLength(11);
     expect(tables.tTest.column('p3', 'status')[0]).toBe(GeneStatus.tooFewCells);
@@ -164,7 +164,7 @@ describe('what is merely poor data goes on', () => {
 
   it.concurrent('with one gene and cells that are all alike', async () => {
     const { warnings, tables } = await run(Array<number[]>(12).fill([3]), {});
-    expect(warnings.find((warning) => warning.startsWith('no gene varies more than Poisson noise'))).toBeDefined();
+    expect(warnings.some((warning) => warning.startsWith('no gene varies more than Poisson noise'))).toBe(true);
     expect(tables.nbGlm.column('a', 'effect')[0]).toBeCloseTo(0, 6);
     expect(tables.nbGlm.column('a', 'pvalue')[0]).toBeCloseTo(1, 6);
     expect(tables.wilcoxon.column('a', 'effect')).toEqual([0.5]);
