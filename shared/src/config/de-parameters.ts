@@ -19,11 +19,54 @@ export type Shrinkage = (typeof SHRINKAGES)[number];
 
 export type InputScale = 'counts' | 'log1p';
 
+/** Which cells a size factor is relative to: all of the screen, or those of one comparison (PyDESeq2). */
+export const SIZE_FACTOR_SCOPES = ['global', 'per-comparison'] as const;
+export type SizeFactorScope = (typeof SIZE_FACTOR_SCOPES)[number];
+
+/** Which cells a gene's dispersion is estimated from. */
+export const DISPERSION_SCOPES = ['global', 'per-comparison', 'control'] as const;
+export type DispersionScope = (typeof DISPERSION_SCOPES)[number];
+
+/** Maximum a posteriori about the trend, the gene's own Cox–Reid estimate, the trend itself, or the gene's moments. */
+export const DISPERSION_ESTIMATORS = ['map', 'gene-wise', 'trend', 'moments'] as const;
+export type DispersionEstimator = (typeof DISPERSION_ESTIMATORS)[number];
+
+export const NB_TESTS = ['lrt', 'wald'] as const;
+export type NbTest = (typeof NB_TESTS)[number];
+
+/** Distribution of the Wald statistic; t has the comparison's cells minus its coefficients as degrees of freedom. */
+export const WALD_REFERENCES = ['normal', 't'] as const;
+export type WaldReference = (typeof WALD_REFERENCES)[number];
+
+/** Standard errors from the Fisher information, or Huber–White's beside them. */
+export const STANDARD_ERRORS = ['fisher', 'robust'] as const;
+export type StandardErrors = (typeof STANDARD_ERRORS)[number];
+
+/** What a perturbation is compared with: the control cells, all other cells, or all other perturbed cells. */
+export const REFERENCES = ['control', 'rest', 'other-perturbed'] as const;
+export type Reference = (typeof REFERENCES)[number];
+
+/** Weights of the strata in the stratified Wilcoxon test: van Elteren's 1/(n + 1), or 1. */
+export const BATCH_WEIGHTS = ['van-elteren', 'unit'] as const;
+export type BatchWeights = (typeof BATCH_WEIGHTS)[number];
+
+/** Ranks of exact ratios, or of the float32 values that scanpy ranks, with the ties that rounding makes. */
+export const RANK_PRECISIONS = ['exact', 'float32'] as const;
+export type RankPrecision = (typeof RANK_PRECISIONS)[number];
+
+/** Cells from which the scale of apeGLM's prior is estimated: one comparison's genes, or all of the screen. */
+export const SHRINK_PRIORS = ['per-comparison', 'global'] as const;
+export type ShrinkPrior = (typeof SHRINK_PRIORS)[number];
+
+/** Peers whose defaults one flag sets. */
+export const PRESETS = ['crispyx', 'pydeseq2', 'scanpy'] as const;
+export type Preset = (typeof PRESETS)[number];
+
 /**
  * Where size factors come from: `total` counts of the cell, the median of ratios to a reference profile (`sparse`, `ratio`,
- * `poscounts`), or a column of obs.
+ * `poscounts`, `pydeseq2-poscounts`), or a column of obs.
  */
-export type SizeFactorMethod = 'total' | 'sparse' | 'ratio' | 'poscounts' | `obs:${string}`;
+export type SizeFactorMethod = 'total' | 'sparse' | 'ratio' | 'poscounts' | 'pydeseq2-poscounts' | `obs:${string}`;
 
 /**
  * Everything a user can ask of `shardex de`, after validation. It travels with the job, is written to `run.json`, and
@@ -51,20 +94,47 @@ export interface DeParameters {
   readonly minCellsPerPerturbation: number;
   /** Test genes expressed in at least this many kept cells. */
   readonly minCellsPerGene: number;
+  /** Test a gene in a comparison with at least this many expressing cells in both arms together. */
+  readonly minCellsExpressed: number;
+  /** Test a gene in a comparison with at least this total count in both arms together. */
+  readonly minTotalCount: number;
+  /** Test a gene in a comparison with at least this many expressing cells in each arm (sceptre's rule: 7). */
+  readonly minNonzero: number;
+  /** Leave out genes that are low, in share of expressing cells and in mean, in both arms (crispyx's thresholds). */
+  readonly lowExpressionFilter: boolean;
   readonly sizeFactors: SizeFactorMethod;
   /**
    * Divide size factors by their geometric mean over the kept cells. false: the method's own scale, which is an arithmetic
    * mean of 1 for `total`, the ratios as they are for `sparse` and `ratio`, geometric mean 1 for `poscounts`, the column's.
    */
   readonly scaleSizeFactors: boolean;
+  readonly sizeFactorScope: SizeFactorScope;
   /** A fixed dispersion for every gene; null: estimate it. */
   readonly dispersion: number | null;
-  readonly nbTest: 'lrt' | 'wald';
+  readonly dispersionScope: DispersionScope;
+  readonly dispersionEstimator: DispersionEstimator;
+  /** Least mean count of a cell in the fit; 0: none, the maximum of the likelihood. */
+  readonly minMu: number;
+  readonly nbTest: NbTest;
+  readonly waldReference: WaldReference;
+  readonly standardErrors: StandardErrors;
+  /** Columns of obs that enter the NB-GLM additively; categorical ones by levels, numeric ones standardised. */
+  readonly covariates: readonly string[];
+  /** Column of obs with batches: strata of the Wilcoxon test, a categorical covariate of the NB-GLM; null: none. */
+  readonly batchColumn: string | null;
+  readonly batchWeights: BatchWeights;
+  readonly reference: Reference;
+  /** Largest Cook's distance of every gene, in a layer of its own. */
+  readonly cooks: boolean;
+  /** Leave out genes whose largest Cook's distance is beyond the F distribution's 99% quantile. */
+  readonly cooksFilter: boolean;
   readonly shrink: Shrinkage;
+  readonly shrinkPrior: ShrinkPrior;
   /** Wilcoxon: correct the variance for ties. */
   readonly tieCorrect: boolean;
   /** Wilcoxon: continuity correction of one half. */
   readonly continuity: boolean;
+  readonly rankPrecision: RankPrecision;
   readonly tTest: TTestVariant;
   readonly correction: Correction;
   /** Significance level used in counts of significant genes; it changes no p-value. */
@@ -74,6 +144,8 @@ export interface DeParameters {
   readonly scanpy: boolean;
   /** `crispyx` adds that tool's further layers under its names. */
   readonly layers: 'default' | 'crispyx';
+  /** The peer whose defaults stood in for ours; every value that follows from it is in its own field. */
+  readonly preset: Preset | null;
   /** Where intermediate files go; null: a hidden folder inside `output`. */
   readonly scratch: string | null;
 }
@@ -88,18 +160,37 @@ export const DEFAULT_DE_PARAMETERS: Omit<DeParameters, 'input' | 'output'> = {
   minGenes: 0,
   minCellsPerPerturbation: 0,
   minCellsPerGene: 0,
+  minCellsExpressed: 0,
+  minTotalCount: 0,
+  minNonzero: 0,
+  lowExpressionFilter: false,
   sizeFactors: 'total',
   scaleSizeFactors: true,
+  sizeFactorScope: 'global',
   dispersion: null,
+  dispersionScope: 'global',
+  dispersionEstimator: 'map',
+  minMu: 0,
   nbTest: 'lrt',
+  waldReference: 'normal',
+  standardErrors: 'fisher',
+  covariates: [],
+  batchColumn: null,
+  batchWeights: 'van-elteren',
+  reference: 'control',
+  cooks: false,
+  cooksFilter: false,
   shrink: 'none',
+  shrinkPrior: 'per-comparison',
   tieCorrect: true,
   continuity: false,
+  rankPrecision: 'exact',
   tTest: 'welch',
   correction: 'bh',
   alpha: 0.05,
   formats: ['h5ad'],
   scanpy: false,
   layers: 'default',
+  preset: null,
   scratch: null,
 };

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { InvalidInputError } from '../errors/index.js';
-import { DEFAULT_DE_PARAMETERS } from './de-parameters.js';
+import { DEFAULT_DE_PARAMETERS, PRESETS } from './de-parameters.js';
 import { parseAddress, parseDeOptions, parseRunOptions, type DeFlags, type RunFlags } from './parse-de-options.js';
+import { PRESET_PARAMETERS } from './presets.js';
 
 const sentenceOf = (run: () => unknown): string => {
   try {
@@ -11,6 +12,21 @@ const sentenceOf = (run: () => unknown): string => {
     throw error;
   }
   return 'nothing was refused';
+};
+
+/** Options that read one word each, beside those whose reading is told apart below. */
+const OTHER_CHOICES: DeFlags = {
+  waldReference: 't',
+  se: 'robust',
+  reference: 'other-perturbed',
+  cooks: true,
+  cooksFilter: true,
+  shrinkPrior: 'global',
+  rankPrecision: 'float32',
+  minCellsExpressed: '3',
+  minTotalCount: '5',
+  minNonzero: '7',
+  lowExpressionFilter: true,
 };
 
 describe('options of de', () => {
@@ -44,6 +60,7 @@ describe('options of de', () => {
         tTest: 'student',
         correction: 'bonferroni',
         shrink: 'apeglm',
+        ...OTHER_CHOICES,
         alpha: '0.1',
         format: 'parquet,h5ad',
         scanpy: true,
@@ -51,8 +68,23 @@ describe('options of de', () => {
         scratch: '/scratch',
       }),
     ).toEqual({
+      ...DEFAULT_DE_PARAMETERS,
       input: 'screen.h5ad',
       output: 'results',
+      sizeFactorScope: 'global',
+      dispersionScope: 'global',
+      dispersionEstimator: 'map',
+      waldReference: 't',
+      standardErrors: 'robust',
+      reference: 'other-perturbed',
+      cooks: true,
+      cooksFilter: true,
+      shrinkPrior: 'global',
+      rankPrecision: 'float32',
+      minCellsExpressed: 3,
+      minTotalCount: 5,
+      minNonzero: 7,
+      lowExpressionFilter: true,
       perturbationColumn: 'gene',
       controlLabel: 'NTC',
       tests: ['nb-glm', 't-test'],
@@ -79,11 +111,76 @@ describe('options of de', () => {
     });
   });
 
+  it('reads the design of the NB-GLM and its dispersions', () => {
+    const flags: DeFlags = {
+      out: 'o',
+      covariates: 'log_total, percent_mito',
+      batchColumn: 'batch',
+      batchWeights: 'unit',
+      sizeFactorScope: 'per-comparison',
+      dispersionScope: 'per_comparison',
+      dispersionEstimator: 'gene-wise',
+      minMu: '0.5',
+    };
+    expect(parseDeOptions('f', flags)).toEqual({
+      ...DEFAULT_DE_PARAMETERS,
+      input: 'f',
+      output: 'o',
+      covariates: ['log_total', 'percent_mito'],
+      batchColumn: 'batch',
+      batchWeights: 'unit',
+      sizeFactorScope: 'per-comparison',
+      dispersionScope: 'per-comparison',
+      dispersionEstimator: 'gene-wise',
+      minMu: 0.5,
+    });
+  });
+
+  it.each(PRESETS)('starts from the defaults of %s, which options override', (preset) => {
+    const parameters = parseDeOptions('f', { out: 'o', preset });
+    expect(parameters).toEqual({
+      ...DEFAULT_DE_PARAMETERS,
+      ...PRESET_PARAMETERS[preset],
+      input: 'f',
+      output: 'o',
+      preset,
+    });
+    expect(parseDeOptions('f', { out: 'o', preset, tests: 't-test', reference: 'control' })).toEqual({
+      ...parameters,
+      tests: ['t-test'],
+      reference: 'control',
+    });
+  });
+
   it('leaves the negative binomial out of the default tests when the input is log1p', () => {
     expect(parseDeOptions('f', { out: 'o', inputScale: 'log1p' }).tests).toEqual(['wilcoxon', 't-test']);
   });
 
   it.each<[DeFlags, string]>([
+    [
+      { covariates: 'batch,batch:sex' },
+      '--covariates: "batch:sex" looks like an interaction, and the model has none: make a column of obs with the combined levels and name that, or test the levels in separate runs',
+    ],
+    [
+      { minMu: '-0.5' },
+      '--min-mu -0.5 is negative: give 0 for the maximum of the likelihood, or 0.5 as PyDESeq2 has it',
+    ],
+    [
+      { preset: 'scanyp' },
+      '--preset: unknown preset "scanyp": did you mean "scanpy"? valid are "crispyx", "pydeseq2" and "scanpy"',
+    ],
+    [
+      { batchColumn: 'batch', continuity: true },
+      '--continuity has no definition for a stratified Wilcoxon test: leave out --continuity or --batch-column',
+    ],
+    [
+      { dispersion: '0.1', dispersionScope: 'control' },
+      '--dispersion fixes the dispersions, but --dispersion-scope says what to estimate them from: leave out one of the two',
+    ],
+    [
+      { sizeFactorScope: 'per-comparison' },
+      'dispersions over the whole screen need size factors over the whole screen: add --dispersion-scope per-comparison, or leave out --size-factor-scope per-comparison',
+    ],
     [
       { tests: 'nb-glm,wilcoxn' },
       '--tests: unknown test "wilcoxn": did you mean "wilcoxon"? valid are "nb-glm", "wilcoxon" and "t-test"',
@@ -106,11 +203,11 @@ describe('options of de', () => {
     [{ minCellsPerGene: '' }, '--min-cells-per-gene "" is not a whole number of at least 0: give one, as 1'],
     [
       { sizeFactors: 'median' },
-      '--size-factors: "median" is not a way to get size factors: valid are "total", "sparse", "ratio", "poscounts" and "obs:NAME", where NAME is a column of obs',
+      '--size-factors: "median" is not a way to get size factors: valid are "total", "sparse", "ratio", "poscounts", "pydeseq2-poscounts" and "obs:NAME", where NAME is a column of obs',
     ],
     [
       { sizeFactors: 'obs:' },
-      '--size-factors: "obs:" is not a way to get size factors: valid are "total", "sparse", "ratio", "poscounts" and "obs:NAME", where NAME is a column of obs',
+      '--size-factors: "obs:" is not a way to get size factors: valid are "total", "sparse", "ratio", "poscounts", "pydeseq2-poscounts" and "obs:NAME", where NAME is a column of obs',
     ],
     [
       { dispersion: '-0.1' },

@@ -6,8 +6,9 @@ import type { SizeFactorMethod } from './de-parameters.js';
  * - `sparse`: geometric mean of a gene over the cells that express it; median over the genes of the cell
  * - `ratio`: geometric mean over all cells, genes expressed in every cell only
  * - `poscounts`: n-th root of the product of a gene's positive counts, n being all cells
+ * - `pydeseq2-poscounts`: the same without the genes whose root is 1 or less, which PyDESeq2 drops
  */
-export const RATIO_METHODS = ['sparse', 'ratio', 'poscounts'] as const;
+export const RATIO_METHODS = ['sparse', 'ratio', 'poscounts', 'pydeseq2-poscounts'] as const;
 export type RatioMethod = (typeof RATIO_METHODS)[number];
 
 export const isRatioMethod = (method: string): method is RatioMethod =>

@@ -1,6 +1,18 @@
 import {
+  BATCH_WEIGHTS,
   DEFAULT_DE_PARAMETERS,
+  DISPERSION_ESTIMATORS,
+  DISPERSION_SCOPES,
+  PRESETS,
+  RANK_PRECISIONS,
+  REFERENCES,
+  SHRINK_PRIORS,
+  SIZE_FACTOR_SCOPES,
+  STANDARD_ERRORS,
   TEST_NAMES,
+  WALD_REFERENCES,
+  parseChoice,
+  requireCombination,
   sizeFactorMethod,
   type DeParameters,
   type OutputFormat,
@@ -67,7 +79,26 @@ export function parametersToWire(parameters: DeParameters): DifferentialExpressi
     minCellsPerGene: parameters.minCellsPerGene,
     sizeFactors: parameters.sizeFactors,
     scaleSizeFactors: parameters.scaleSizeFactors,
+    sizeFactorScope: parameters.sizeFactorScope,
     ...optional('dispersion', parameters.dispersion),
+    dispersionScope: parameters.dispersionScope,
+    dispersionEstimator: parameters.dispersionEstimator,
+    minMu: parameters.minMu,
+    waldReference: parameters.waldReference,
+    standardErrors: parameters.standardErrors,
+    covariates: [...parameters.covariates],
+    ...optional('batchColumn', parameters.batchColumn),
+    batchWeights: parameters.batchWeights,
+    reference: parameters.reference,
+    cooks: parameters.cooks,
+    cooksFilter: parameters.cooksFilter,
+    shrinkPrior: parameters.shrinkPrior,
+    rankPrecision: parameters.rankPrecision,
+    minCellsExpressed: parameters.minCellsExpressed,
+    minTotalCount: parameters.minTotalCount,
+    minNonzero: parameters.minNonzero,
+    lowExpressionFilter: parameters.lowExpressionFilter,
+    preset: parameters.preset ?? '',
     nbTest: WIRE_NB_TESTS[parameters.nbTest],
     shrink: WIRE_SHRINKAGES[parameters.shrink],
     tTest: WIRE_T_TESTS[parameters.tTest],
@@ -92,7 +123,13 @@ export function parametersFromWire(spec: DifferentialExpressionSpec): DeParamete
   const defaults = DEFAULT_DE_PARAMETERS;
   if (spec.input === '') throw new InvalidInputError('the job names no input file', { hint: 'set spec.input' });
   if (spec.output === '') throw new InvalidInputError('the job names no output directory', { hint: 'set spec.output' });
-  return {
+  const word = <Choice extends string>(
+    text: string,
+    choices: readonly Choice[],
+    field: string,
+    otherwise: Choice,
+  ): Choice => (text === '' ? otherwise : parseChoice(text, choices, field));
+  const parameters: DeParameters = {
     input: spec.input,
     output: spec.output,
     perturbationColumn: spec.perturbationColumn ?? null,
@@ -106,6 +143,30 @@ export function parametersFromWire(spec: DifferentialExpressionSpec): DeParamete
     minCellsPerGene: spec.minCellsPerGene,
     sizeFactors: spec.sizeFactors === '' ? defaults.sizeFactors : knownMethod(spec.sizeFactors),
     scaleSizeFactors: spec.scaleSizeFactors ?? defaults.scaleSizeFactors,
+    sizeFactorScope: word(spec.sizeFactorScope, SIZE_FACTOR_SCOPES, 'size_factor_scope', defaults.sizeFactorScope),
+    dispersionScope: word(spec.dispersionScope, DISPERSION_SCOPES, 'dispersion_scope', defaults.dispersionScope),
+    dispersionEstimator: word(
+      spec.dispersionEstimator,
+      DISPERSION_ESTIMATORS,
+      'dispersion_estimator',
+      defaults.dispersionEstimator,
+    ),
+    minMu: spec.minMu === 0 ? 0 : positive(spec.minMu, 'min_mu', Infinity),
+    waldReference: word(spec.waldReference, WALD_REFERENCES, 'wald_reference', defaults.waldReference),
+    standardErrors: word(spec.standardErrors, STANDARD_ERRORS, 'standard_errors', defaults.standardErrors),
+    covariates: spec.covariates,
+    batchColumn: spec.batchColumn ?? null,
+    batchWeights: word(spec.batchWeights, BATCH_WEIGHTS, 'batch_weights', defaults.batchWeights),
+    reference: word(spec.reference, REFERENCES, 'reference', defaults.reference),
+    cooks: spec.cooks,
+    cooksFilter: spec.cooksFilter,
+    shrinkPrior: word(spec.shrinkPrior, SHRINK_PRIORS, 'shrink_prior', defaults.shrinkPrior),
+    rankPrecision: word(spec.rankPrecision, RANK_PRECISIONS, 'rank_precision', defaults.rankPrecision),
+    minCellsExpressed: spec.minCellsExpressed,
+    minTotalCount: spec.minTotalCount,
+    minNonzero: spec.minNonzero,
+    lowExpressionFilter: spec.lowExpressionFilter,
+    preset: spec.preset === '' ? null : parseChoice(spec.preset, PRESETS, 'preset'),
     dispersion: spec.dispersion === undefined ? null : positive(spec.dispersion, 'dispersion', Infinity),
     nbTest: spec.nbTest === NbTest.UNSPECIFIED ? defaults.nbTest : nameOf(WIRE_NB_TESTS, spec.nbTest, 'nb_test'),
     shrink: spec.shrink === Shrinkage.UNSPECIFIED ? defaults.shrink : nameOf(WIRE_SHRINKAGES, spec.shrink, 'shrink'),
@@ -125,6 +186,8 @@ export function parametersFromWire(spec: DifferentialExpressionSpec): DeParamete
     layers: spec.layers === LayerSet.UNSPECIFIED ? defaults.layers : nameOf(WIRE_LAYERS, spec.layers, 'layers'),
     scratch: spec.scratch ?? null,
   };
+  requireCombination(parameters);
+  return parameters;
 }
 
 function nameOf<K extends string>(table: Readonly<Record<K, number>>, value: number, field: string): K {
@@ -138,7 +201,7 @@ function knownMethod(text: string): DeParameters['sizeFactors'] {
   const method = sizeFactorMethod(text);
   if (method !== null) return method;
   throw new InvalidInputError(`size factors cannot be "${text}"`, {
-    hint: 'use total, sparse, ratio, poscounts or obs:NAME',
+    hint: 'use total, sparse, ratio, poscounts, pydeseq2-poscounts or obs:NAME',
   });
 }
 

@@ -17,6 +17,17 @@ import {
   CORRECTIONS,
   SHRINKAGES,
   T_TEST_VARIANTS,
+  BATCH_WEIGHTS,
+  DISPERSION_ESTIMATORS,
+  DISPERSION_SCOPES,
+  PRESETS,
+  RANK_PRECISIONS,
+  REFERENCES,
+  SHRINK_PRIORS,
+  SIZE_FACTOR_SCOPES,
+  STANDARD_ERRORS,
+  WALD_REFERENCES,
+  requireCombination,
 } from '../config/index.js';
 import type { TaskSpec } from '../artifacts/index.js';
 import { parametersFromWire, parametersToWire } from './wire-parameters.js';
@@ -27,7 +38,7 @@ const orNull = <T>(of: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(of,
 const uint32 = fc.nat(2 ** 31 - 1);
 const count = fc.nat(Number.MAX_SAFE_INTEGER);
 
-const parameters: fc.Arbitrary<DeParameters> = fc.record({
+const choices: fc.Arbitrary<DeParameters> = fc.record({
   input: text,
   output: text,
   perturbationColumn: orNull(text),
@@ -44,6 +55,25 @@ const parameters: fc.Arbitrary<DeParameters> = fc.record({
     text.map((name) => `obs:${name}` as const),
   ),
   scaleSizeFactors: fc.boolean(),
+  sizeFactorScope: fc.constantFrom(...SIZE_FACTOR_SCOPES),
+  dispersionScope: fc.constantFrom(...DISPERSION_SCOPES),
+  dispersionEstimator: fc.constantFrom(...DISPERSION_ESTIMATORS),
+  minMu: fc.oneof(fc.constant(0), fc.double({ min: 1e-9, max: 10, noNaN: true })),
+  waldReference: fc.constantFrom(...WALD_REFERENCES),
+  standardErrors: fc.constantFrom(...STANDARD_ERRORS),
+  covariates: fc.array(text),
+  batchColumn: orNull(text),
+  batchWeights: fc.constantFrom(...BATCH_WEIGHTS),
+  reference: fc.constantFrom(...REFERENCES),
+  cooks: fc.boolean(),
+  cooksFilter: fc.boolean(),
+  shrinkPrior: fc.constantFrom(...SHRINK_PRIORS),
+  rankPrecision: fc.constantFrom(...RANK_PRECISIONS),
+  minCellsExpressed: uint32,
+  minTotalCount: uint32,
+  minNonzero: uint32,
+  lowExpressionFilter: fc.boolean(),
+  preset: orNull(fc.constantFrom(...PRESETS)),
   dispersion: orNull(fc.double({ min: 1e-9, max: 1e9, noNaN: true })),
   nbTest: fc.constantFrom('lrt', 'wald'),
   tieCorrect: fc.boolean(),
@@ -56,6 +86,16 @@ const parameters: fc.Arbitrary<DeParameters> = fc.record({
   scanpy: fc.boolean(),
   layers: fc.constantFrom('default', 'crispyx'),
   scratch: orNull(text),
+});
+
+/** Choices that exclude each other are refused on arrival. */
+const parameters = choices.filter((choice) => {
+  try {
+    requireCombination(choice);
+    return true;
+  } catch {
+    return false;
+  }
 });
 
 const spec: fc.Arbitrary<TaskSpec> = fc.oneof(

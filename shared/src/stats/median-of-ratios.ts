@@ -1,7 +1,7 @@
 import { exactSumExponent } from './exact-sum.js';
 
 /** How a gene's reference is formed and which genes take part; see `logReferenceProfile`. */
-export type RatioReference = 'sparse' | 'ratio' | 'poscounts';
+export type RatioReference = 'sparse' | 'ratio' | 'poscounts' | 'pydeseq2-poscounts';
 
 /** Logarithms of counts that occur often. */
 const LOGARITHMS = Float64Array.from({ length: 4096 }, (_, count) => Math.log(count));
@@ -48,11 +48,11 @@ export class LogCountSums {
  * Logarithm of the reference profile that a method compares cells with, per gene; NaN for genes that take no part.
  *
  * `sparse`: Σ log y / cells that express the gene. `ratio`: Σ log y / n for genes expressed in all n cells. `poscounts`:
- * Σ log y / n for genes expressed in any.
+ * Σ log y / n for genes expressed in any. `pydeseq2-poscounts`: the same, for genes where it is above 0.
  *
  * @param geneCells - cells that express each gene
  * @param nCells - cells that take part
- * @source Anders and Huber 2010, equation 5 (ratio); DESeq2's estimateSizeFactors, type = "poscounts"
+ * @source Anders and Huber 2010, equation 5 (ratio); DESeq2's estimateSizeFactors, type = "poscounts"; PyDESeq2 0.5.4
  */
 export function logReferenceProfile(
   method: RatioReference,
@@ -64,7 +64,8 @@ export function logReferenceProfile(
   for (let gene = 0; gene < profile.length; gene++) {
     const cells = geneCells[gene];
     if (cells === 0 || (method === 'ratio' && cells < nCells)) continue;
-    profile[gene] = sums.of(gene) / (method === 'sparse' ? cells : nCells);
+    const mean = sums.of(gene) / (method === 'sparse' ? cells : nCells);
+    if (method !== 'pydeseq2-poscounts' || mean > 0) profile[gene] = mean;
   }
   return profile;
 }

@@ -98,8 +98,8 @@ async function cellFactors(
   if (scope.context.inputScale !== 'counts') return Float64Array.from(kept, (one) => (one === 1 ? 1 : NaN));
   if (isRatioMethod(method)) {
     const ratios = await readRatios(scope);
-    // Geometric mean 1 is part of the definition of poscounts.
-    const scale = scaleSizeFactors || method === 'poscounts' ? 'geometric-mean' : 1;
+    // Geometric mean 1 is part of the definition of poscounts, PyDESeq2's too.
+    const scale = scaleSizeFactors || method.endsWith('poscounts') ? 'geometric-mean' : 1;
     return sizeFactors(ratios, kept, 'the median of ratios', scale);
   }
   if (given !== null) {

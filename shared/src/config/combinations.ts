@@ -1,0 +1,98 @@
+import { InvalidInputError } from '../errors/index.js';
+import type { DeParameters } from './de-parameters.js';
+
+/** Two choices that exclude each other. */
+interface Conflict {
+  readonly when: (parameters: DeParameters) => boolean;
+  readonly sentence: string;
+  readonly hint: string;
+}
+
+const tests = (name: DeParameters['tests'][number]) => (parameters: DeParameters) => parameters.tests.includes(name);
+const hasCovariates = ({ covariates, batchColumn }: DeParameters): boolean =>
+  covariates.length > 0 || batchColumn !== null;
+
+const CONFLICTS: readonly Conflict[] = [
+  {
+    when: (p) => p.batchColumn !== null && p.continuity,
+    sentence: '--continuity has no definition for a stratified Wilcoxon test',
+    hint: 'leave out --continuity or --batch-column',
+  },
+  {
+    when: (p) => p.batchColumn !== null && p.reference !== 'control' && tests('wilcoxon')(p),
+    sentence: '--batch-column stratifies against the control cells, but --reference names others',
+    hint: 'leave out --reference or --batch-column',
+  },
+  {
+    when: (p) => p.rankPrecision === 'float32' && p.batchColumn !== null,
+    sentence: '--rank-precision float32 is for unstratified ranks, but --batch-column stratifies',
+    hint: 'leave out one of the two',
+  },
+  {
+    when: (p) => p.dispersion !== null && p.dispersionScope !== 'global',
+    sentence: '--dispersion fixes the dispersions, but --dispersion-scope says what to estimate them from',
+    hint: 'leave out one of the two',
+  },
+  {
+    when: (p) => p.dispersion !== null && p.dispersionEstimator !== 'map',
+    sentence: '--dispersion fixes the dispersions, but --dispersion-estimator says how to estimate them',
+    hint: 'leave out one of the two',
+  },
+  {
+    when: (p) => p.sizeFactorScope === 'per-comparison' && p.dispersionScope === 'global' && p.dispersion === null,
+    sentence: 'dispersions over the whole screen need size factors over the whole screen',
+    hint: 'add --dispersion-scope per-comparison, or leave out --size-factor-scope per-comparison',
+  },
+  {
+    when: (p) => p.sizeFactorScope === 'per-comparison' && p.dispersionScope === 'control',
+    sentence: '--dispersion-scope control needs size factors over the whole screen',
+    hint: 'choose --dispersion-scope per-comparison, or leave out --size-factor-scope per-comparison',
+  },
+  {
+    when: (p) =>
+      p.reference !== 'control' &&
+      tests('nb-glm')(p) &&
+      (hasCovariates(p) || p.minMu > 0 || p.sizeFactorScope !== 'global' || p.dispersionScope === 'control'),
+    sentence: '--reference other than control works with neither covariates, --min-mu nor other scopes in the NB-GLM',
+    hint: 'leave nb-glm out of --tests, or compare with the control cells',
+  },
+  {
+    when: (p) => p.shrink !== 'none' && (hasCovariates(p) || p.minMu > 0 || p.sizeFactorScope !== 'global'),
+    sentence: '--shrink apeglm works on the compressed measures: with neither covariates, --min-mu nor other scopes',
+    hint: 'run without it, then "shardex shrink DIR --method stats"',
+  },
+];
+
+/** Options whose work has not landed yet; each line goes with it. */
+const UNAVAILABLE: readonly (readonly [flag: string, isAsked: (parameters: DeParameters) => boolean])[] = [
+  ['--size-factor-scope per-comparison', (p) => p.sizeFactorScope !== 'global'],
+  ['--min-mu', (p) => p.minMu > 0],
+  ['--dispersion-scope', (p) => p.dispersionScope !== 'global'],
+  ['--dispersion-estimator', (p) => p.dispersionEstimator !== 'map'],
+  ['--wald-reference t', (p) => p.waldReference === 't'],
+  ['--se robust', (p) => p.standardErrors === 'robust'],
+  ['--covariates', (p) => p.covariates.length > 0],
+  ['--batch-column', (p) => p.batchColumn !== null],
+  ['--reference', (p) => p.reference !== 'control'],
+  ['--rank-precision float32', (p) => p.rankPrecision === 'float32'],
+  ['--cooks', (p) => p.cooks],
+  ['--cooks-filter', (p) => p.cooksFilter],
+  ['--min-cells-expressed', (p) => p.minCellsExpressed > 0],
+  ['--min-total-count', (p) => p.minTotalCount > 0],
+  ['--min-nonzero', (p) => p.minNonzero > 0],
+  ['--low-expression-filter', (p) => p.lowExpressionFilter],
+  ['--shrink-prior global', (p) => p.shrinkPrior === 'global'],
+];
+
+/** @throws InvalidInputError for options that this version does not carry out */
+export function requireAvailable(parameters: DeParameters): void {
+  const missing = UNAVAILABLE.find(([, isAsked]) => isAsked(parameters));
+  if (missing === undefined) return;
+  throw new InvalidInputError(`${missing[0]} is not available in this version`, { hint: 'leave it out' });
+}
+
+/** @throws InvalidInputError for the first pair of choices that exclude each other */
+export function requireCombination(parameters: DeParameters): void {
+  const conflict = CONFLICTS.find(({ when }) => when(parameters));
+  if (conflict !== undefined) throw new InvalidInputError(conflict.sentence, { hint: conflict.hint });
+}
