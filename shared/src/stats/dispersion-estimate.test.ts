@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { DispersionProfile, KernelHeap, normalisedTotals } from '../kernels/index.js';
 import { CountHistogram } from './count-histogram.js';
-import { estimateDispersions, trigamma, type DispersionInput } from './dispersion-estimate.js';
+import { estimateDispersions, type DispersionInput } from './dispersion-estimate.js';
+import { trigamma } from './dispersion-prior.js';
 import { createDispersionGrid, LocalInterpolant, quantumExponents } from './dispersion-grid.js';
 import { fitDispersionTrend, trendAt } from './dispersion-trend.js';
 import { maximiseProfileDirect } from './nb-direct.reference.js';
