@@ -12,6 +12,8 @@ import {
 /** A block of one group's cells, decoded into the kernel heap; valid until the next block. */
 export interface GroupBlock {
   readonly rows: HeapRows | HeapRealRows;
+  /** Index of each cell in the file, rows.nRows long; outside the heap. */
+  readonly cells: Uint32Array;
   /** Sum over all genes of each cell, f64 in the heap, rows.nRows long. */
   readonly totals: Float64Array;
   /** Size factor of each cell, f64 in the heap, rows.nRows long. */
@@ -173,15 +175,15 @@ export class GroupRows {
     const to = offsets[offsets.length - 1];
     const base = segment.rowOffsets[0];
     const bytes = segment.bytes?.subarray(from - base, to - base) ?? (await this.read(segment, from, to));
-    for (let row = begin; row < end; row++) {
-      const cell = segment.rowIds[row];
-      this.totals[row - begin] = this.cells.total[cell];
-      this.sizeFactors[row - begin] = this.cells.sizeFactor[cell];
+    const cells = segment.rowIds.subarray(begin, end);
+    for (const [row, cell] of cells.entries()) {
+      this.totals[row] = this.cells.total[cell];
+      this.sizeFactors[row] = this.cells.sizeFactor[cell];
     }
     const rows =
       this.options.kind === 'count'
         ? this.decoder.decodeCounts(bytes, offsets, geneBegin, geneEnd)
         : this.decoder.decodeReals(bytes, offsets, geneBegin, geneEnd);
-    return { rows, totals: this.totals, sizeFactors: this.sizeFactors };
+    return { rows, cells, totals: this.totals, sizeFactors: this.sizeFactors };
   }
 }
