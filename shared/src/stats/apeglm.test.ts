@@ -104,8 +104,8 @@ describe('shrinking the fold changes of one perturbation', () => {
     const heap = KernelHeap.create();
     const control = freezeControl(heap, screen.nodes, screen.measures(heap, 0), dispersions);
     const perturbed = screen.measures(heap, 1);
-    const geneKept = dispersions.map((_, gene) => (gene === 25 ? 0 : 1));
-    const fit = fitPerturbation(heap, control, perturbed, { test: 'wald', geneKept });
+    const geneStatus = dispersions.map((_, gene) => (gene === 25 ? GeneStatus.filteredLowCells : GeneStatus.tested));
+    const fit = fitPerturbation(heap, control, perturbed, { test: 'wald', geneStatus });
     const before = heap.bytesInUse;
     const shrunk = shrinkPerturbation(heap, control, perturbed, fit, 0.3);
     expect(heap.bytesInUse).toBe(before);

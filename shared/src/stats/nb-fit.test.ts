@@ -170,7 +170,9 @@ describe('inputs at the edge', () => {
 
   it('leaves filtered genes and empty groups untested', () => {
     const made = tiny([[1], [2], [0]], [[3], [1]]);
-    expect(fit(made, [0.1], { test: 'lrt', geneKept: [0] }).status[0]).toBe(GeneStatus.filteredLowCells);
+    expect(fit(made, [0.1], { test: 'lrt', geneStatus: [GeneStatus.filteredLowCells] }).status[0]).toBe(
+      GeneStatus.filteredLowCells,
+    );
     const nobody = tiny([[1], [2], [0]], []);
     const result = fit(nobody, [0.1], { test: 'lrt' });
     expect(result.status[0]).toBe(GeneStatus.tooFewCells);

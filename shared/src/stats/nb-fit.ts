@@ -27,8 +27,8 @@ export interface FrozenControl {
 export interface NbFitOptions {
   /** `lrt`: likelihood-ratio test, calibrated also at low counts. `wald`: log2FoldChange over its standard error. */
   readonly test: 'lrt' | 'wald';
-  /** 1 where a gene is to be tested; the others get the status `filtered-low-cells` and NaN. Absent: all. */
-  readonly geneKept?: ArrayLike<number>;
+  /** `GeneStatus.tested` where a gene is to be tested; the others keep their status and get NaN. Absent: all. */
+  readonly geneStatus?: ArrayLike<number>;
 }
 
 /** One perturbation against the control; arrays of nGenes, outside the heap. */
@@ -109,10 +109,8 @@ export function fitPerturbation(
         ? likelihoodRatios(heap, nodeSizeFactors, dispersions, control, { measures: perturbation, fits })
         : null;
     for (let gene = 0; gene < perturbation.nGenes; gene++) {
-      if (options.geneKept !== undefined && options.geneKept[gene] === 0) {
-        result.status[gene] = GeneStatus.filteredLowCells;
-        continue;
-      }
+      result.status[gene] = options.geneStatus?.[gene] ?? GeneStatus.tested;
+      if (result.status[gene] !== GeneStatus.tested) continue;
       fillGene(result, gene, control.fits, fits, ratios);
     }
   });

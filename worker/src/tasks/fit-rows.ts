@@ -1,6 +1,6 @@
 import { fitArrayName, resultLayers, type BundleArray, type ResultLayer } from '@shardex/shared/artifacts';
 import type { DeParameters, TestName } from '@shardex/shared/config';
-import { benjaminiHochberg, bonferroni } from '@shardex/shared/stats';
+import { benjaminiHochberg, bonferroni, GeneStatus } from '@shardex/shared/stats';
 
 const CONSTRUCTORS = { f32: Float32Array, f64: Float64Array, u8: Uint8Array, i32: Int32Array } as const;
 
@@ -30,6 +30,17 @@ export class FitRows {
   /** The part of a layer that belongs to one perturbation; null when this run does not write it. */
   row(test: TestName, layer: string, row: number): BundleArray | null {
     return this.arrays.get(fitArrayName(test, layer))?.subarray(row * this.nGenes, (row + 1) * this.nGenes) ?? null;
+  }
+
+  /** Status of every gene of one perturbation. */
+  status(test: TestName, row: number): Uint8Array {
+    return this.row(test, 'status', row) as Uint8Array;
+  }
+
+  /** Fits of the NB-GLM that did not converge. */
+  notConverged(): number {
+    const status = this.arrays.get(fitArrayName('nb-glm', 'status')) as Uint8Array | undefined;
+    return status?.reduce((n, code) => n + (code === GeneStatus.notConverged ? 1 : 0), 0) ?? 0;
   }
 
   /** Adjusts the p-values of every perturbation within itself. */

@@ -16,22 +16,20 @@ const VARIANTS = {
   'overestimated-variance': welchOverestimatedFromSums,
 } as const satisfies Readonly<Record<TTestVariant, typeof welchFromSums>>;
 
-/** The t-test of one perturbation on log1p expression, all genes. */
+/** The t-test of one perturbation on log1p expression, all genes whose status is `tested`. */
 export function compareMeans(
   results: FitRows,
   row: number,
   perturbed: MomentSums,
   control: FrozenStatistics,
-  geneKept: Uint8Array,
   variant: TTestVariant,
 ): void {
   const of = (layer: string): Float64Array => results.row('t-test', layer, row) as Float64Array;
   const [effect, score, df, p, log10P] = ['X', 'z_score', 'degrees_of_freedom', 'pvalue', 'log10_pvalue'].map(of);
-  const status = results.row('t-test', 'status', row) as Uint8Array;
-  for (let gene = 0; gene < geneKept.length; gene++) {
-    if (geneKept[gene] === 0) {
+  const status = results.status('t-test', row);
+  for (let gene = 0; gene < status.length; gene++) {
+    if (status[gene] !== GeneStatus.tested) {
       for (const values of [effect, score, df, p, log10P]) values[gene] = NaN;
-      status[gene] = GeneStatus.filteredLowCells;
       continue;
     }
     const test = VARIANTS[variant](armOf(perturbed, gene), armOf(control, gene));

@@ -51,8 +51,8 @@ export class RankTest {
     }
   }
 
-  /** Ranks every perturbation, once all of them have been counted. */
-  async test(results: FitRows, geneKept: Uint8Array, progress: (fraction: number) => void): Promise<void> {
+  /** Ranks every perturbation in the genes whose status is `tested`, once all of them have been counted. */
+  async test(results: FitRows, progress: (fraction: number) => void): Promise<void> {
     this.layOut();
     for (const [row, group] of this.groups.entries()) await this.scatter(row, group);
     const { heap, runtime, job } = this.scope;
@@ -70,7 +70,7 @@ export class RankTest {
         };
         const groupKeys = { keys: this.keys, offsets: chunk.offsets, sizes: this.sizes };
         const sums = rankSumAgainstControl(heap, sorted, groupKeys, { tieCorrect, continuity });
-        for (let row = 0; row < this.groups.length; row++) this.store(results, chunk, row, sums, geneKept);
+        for (let row = 0; row < this.groups.length; row++) this.store(results, chunk, row, sums);
       } finally {
         heap.release(mark);
       }
@@ -98,22 +98,22 @@ export class RankTest {
     }
   }
 
-  private store(results: FitRows, chunk: GeneChunk, row: number, sums: RankSums, geneKept: Uint8Array): void {
+  private store(results: FitRows, chunk: GeneChunk, row: number, sums: RankSums): void {
     const { geneBegin, geneEnd, offsets } = chunk;
     const nGenes = geneEnd - geneBegin;
     const of = (layer: string): Float64Array => results.row('wilcoxon', layer, row) as Float64Array;
     const [effect, z, p, log10P] = ['X', 'z_score', 'pvalue', 'log10_pvalue'].map(of);
-    const status = results.row('wilcoxon', 'status', row) as Uint8Array;
+    const status = results.status('wilcoxon', row);
     const uStatistic = results.row('wilcoxon', 'u_statistic', row) as Float64Array | null;
     for (let i = 0; i < nGenes; i++) {
       const at = row * nGenes + i;
       const gene = geneBegin + i;
       const nExpressing = offsets[at + 1] - offsets[at] + this.control.nExpressing[gene];
       const test = rankSumTest(sums, at, this.sizes[row], this.control.cells, nExpressing);
-      const isKept = geneKept[gene] === 1;
+      const isKept = status[gene] === GeneStatus.tested;
       // Where nothing varies there is nothing to test: the status says so, and no p-value enters any correction.
       const isTested = isKept && test.status === GeneStatus.tested;
-      status[gene] = isKept ? test.status : GeneStatus.filteredLowCells;
+      if (isKept) status[gene] = test.status;
       effect[gene] = isKept ? test.auc : NaN;
       z[gene] = isTested ? test.z : NaN;
       p[gene] = isTested ? test.pValue : NaN;

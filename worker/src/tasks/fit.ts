@@ -1,28 +1,17 @@
 import { encodeBundle, type FitSummary, type TaskSpec } from '@shardex/shared/artifacts';
-import {
-  loadMeasures,
-  MeasureAccumulator,
-  MomentAccumulator,
-  MomentColumn,
-  normalisedTotals,
-} from '@shardex/shared/kernels';
-import {
-  estimatePriorScale,
-  fitPerturbation,
-  freezeControl,
-  GeneStatus,
-  logFoldChange,
-  shrinkPerturbation,
-  type FrozenControl,
-} from '@shardex/shared/stats';
+import { InvariantBrokenError } from '@shardex/shared/errors';
+import { MomentAccumulator, MomentColumn } from '@shardex/shared/kernels';
+import { logFoldChange } from '@shardex/shared/stats';
 import type { TaskOutput } from './commit.js';
+import { markFilteredGenes } from './filter-genes.js';
+import { MeasuresEngine } from './fit-nb.js';
 import { compareMeans } from './fit-t-test.js';
 import { FitRows } from './fit-rows.js';
 import { RankTest } from './fit-wilcoxon.js';
 import { frozenStatistics, type FrozenStatistics } from './frozen-control.js';
 import type { GroupRows } from './group-rows.js';
 import type { CellFactors } from './job-data.js';
-import { nodeSetOf } from './node-set.js';
+import { isCountBlock, nbEngineKind, type NbEngine } from './nb-engine.js';
 import { openGroupRows, type TaskScope } from './task-scope.js';
 
 type FitSpec = Extract<TaskSpec, { kind: 'fit' }>;
@@ -47,12 +36,12 @@ export async function runFit(scope: TaskScope, spec: FitSpec): Promise<TaskOutpu
     nonzeros += rows.nonzerosOf(group);
     runtime.progress((0.7 * (row + 1)) / groups.length);
   }
-  await ranks?.test(results, factors.geneKept, (fraction) => runtime.progress(0.7 + 0.3 * fraction));
+  await ranks?.test(results, (fraction) => runtime.progress(0.7 + 0.3 * fraction));
   results.adjust();
   const meta: FitSummary = {
     groups,
     cells: groups.map((group) => rows.cellsOf(group)),
-    notConverged: arms.notConverged,
+    notConverged: results.notConverged(),
   };
   return {
     parts: encodeBundle(meta, results.toArrays()),
@@ -65,9 +54,8 @@ export async function runFit(scope: TaskScope, spec: FitSpec): Promise<TaskOutpu
 
 /** Streams one perturbation after the other through the sums that the NB-GLM and the t-test need. */
 class PerturbationArms {
-  notConverged = 0;
   private readonly moments: MomentAccumulator;
-  private readonly nb: { readonly measures: MeasureAccumulator; readonly control: FrozenControl } | null;
+  private readonly nb: NbEngine | null;
 
   constructor(
     private readonly scope: TaskScope,
@@ -76,37 +64,27 @@ class PerturbationArms {
     private readonly rows: GroupRows,
     private readonly results: FitRows,
   ) {
-    const { heap, job } = scope;
-    const { nGenes } = job.context;
-    this.moments = new MomentAccumulator(heap, nGenes);
-    if (control.nb === null) {
-      this.nb = null;
-      return;
-    }
-    const nodes = nodeSetOf(factors);
-    const measures = loadMeasures(heap, { ...control.nb, nCells: control.cells });
-    this.nb = {
-      measures: new MeasureAccumulator(heap, nGenes, nodes),
-      control: freezeControl(heap, nodes, measures, control.nb.dispersions),
-    };
+    this.moments = new MomentAccumulator(scope.heap, scope.job.context.nGenes);
+    this.nb = control.nb === null ? null : createNbEngine(scope, factors, control, control.nb, results);
   }
 
   /** @returns cells that express each gene, valid until the next call */
   async test(group: number, row: number): Promise<Uint32Array> {
-    const { moments, nb, results, control } = this;
+    const { moments, nb, results, control, factors } = this;
     const { parameters, nGenes } = this.scope.job.context;
     moments.reset();
-    nb?.measures.reset();
+    nb?.reset();
     for await (const block of this.rows.blocks(group)) {
-      if ('counts' in block.rows) {
+      if (isCountBlock(block)) {
         moments.addRows(block.rows, block.totals, block.sizeFactors);
-        nb?.measures.addRows(block.rows, block.sizeFactors);
+        nb?.addRows(block);
       } else moments.addRealRows(block.rows);
     }
     const cells = this.rows.cellsOf(group);
+    markFilteredGenes(results, row, parameters, factors.geneKept);
     const pts = Float32Array.from(moments.nExpressing, (n) => n / cells);
     for (const test of parameters.tests) results.set(test, 'pts', row, pts);
-    if (nb !== null) this.testNb(nb, row, cells);
+    await nb?.fit({ group, row, cells, geneStatus: results.status('nb-glm', row) });
     const logFoldChanges = new Float32Array(nGenes);
     for (let gene = 0; gene < nGenes; gene++) {
       const at = gene * MOMENTS + MomentColumn.normalized;
@@ -115,49 +93,26 @@ class PerturbationArms {
     results.set('wilcoxon', 'logfoldchanges', row, logFoldChanges);
     results.set('t-test', 'logfoldchanges', row, logFoldChanges);
     if (parameters.tests.includes('t-test')) {
-      compareMeans(results, row, { moments: moments.sums, cells }, control, this.factors.geneKept, parameters.tTest);
+      compareMeans(results, row, { moments: moments.sums, cells }, control, parameters.tTest);
     }
     return moments.nExpressing;
   }
+}
 
-  private testNb(nb: NonNullable<PerturbationArms['nb']>, row: number, cells: number): void {
-    const { results, scope, factors } = this;
-    const { parameters } = scope.job.context;
-    const fit = fitPerturbation(scope.heap, nb.control, nb.measures, {
-      test: parameters.nbTest,
-      geneKept: factors.geneKept,
-    });
-    const set = (layer: string, values: ArrayLike<number>): void => results.set('nb-glm', layer, row, values);
-    set('X', fit.log2FoldChange);
-    set('standard_error', fit.standardErrorLog2);
-    set('z_score', fit.zScore);
-    set('pvalue', fit.pValue);
-    set('log10_pvalue', fit.log10PValue);
-    set(
-      'mean',
-      normalisedTotals(nb.measures, nb.measures.nodes).map((total) => total / cells),
-    );
-    set('status', fit.status);
-    if (parameters.layers === 'crispyx') {
-      set(
-        'logfoldchange_raw_ln',
-        fit.log2FoldChange.map((value) => value * Math.LN2),
-      );
-      set(
-        'standard_error_ln',
-        fit.standardErrorLog2.map((value) => value * Math.LN2),
-      );
-      set('intercept', fit.meanControl.map(Math.log));
-      set('converged', fit.converged);
-      set('iterations', fit.iterations);
-    }
-    if (parameters.shrink === 'apeglm') {
-      const priorScale = estimatePriorScale(fit.log2FoldChange, fit.standardErrorLog2);
-      const shrunk = shrinkPerturbation(scope.heap, nb.control, nb.measures, fit, priorScale);
-      set('logfoldchange_shrunk', shrunk.log2FoldChangeShrunk);
-      set('standard_error_shrunk', shrunk.standardErrorShrunkLog2);
-    }
-    for (const status of fit.status) if (status === GeneStatus.notConverged) this.notConverged++;
+function createNbEngine(
+  scope: TaskScope,
+  factors: CellFactors,
+  control: FrozenStatistics,
+  frozen: NonNullable<FrozenStatistics['nb']>,
+  results: FitRows,
+): NbEngine {
+  const kind = nbEngineKind(scope.job.context.parameters, { continuousCovariates: false });
+  switch (kind) {
+    case 'measures':
+      return new MeasuresEngine(scope, factors, control, frozen, results);
+    case 'strata':
+    case 'cells':
+      throw new InvariantBrokenError(`no engine of the NB-GLM fits ${kind}`);
   }
 }
 

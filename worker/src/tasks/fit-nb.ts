@@ -1,0 +1,58 @@
+import { loadMeasures, MeasureAccumulator, normalisedTotals } from '@shardex/shared/kernels';
+import {
+  estimatePriorScale,
+  fitPerturbation,
+  freezeControl,
+  shrinkPerturbation,
+  type FrozenControl,
+} from '@shardex/shared/stats';
+import type { FitRows } from './fit-rows.js';
+import type { FrozenStatistics } from './frozen-control.js';
+import type { CellFactors } from './job-data.js';
+import type { CountBlock, NbEngine, PerturbedArm } from './nb-engine.js';
+import { setNbLayers } from './nb-layers.js';
+import { nodeSetOf } from './node-set.js';
+import type { TaskScope } from './task-scope.js';
+
+/** The NB-GLM of two groups, from the compressed measures of the perturbation and of the frozen control. */
+export class MeasuresEngine implements NbEngine {
+  private readonly measures: MeasureAccumulator;
+  private readonly control: FrozenControl;
+
+  constructor(
+    private readonly scope: TaskScope,
+    factors: CellFactors,
+    control: FrozenStatistics,
+    frozen: NonNullable<FrozenStatistics['nb']>,
+    private readonly results: FitRows,
+  ) {
+    const { heap, job } = scope;
+    const nodes = nodeSetOf(factors);
+    const measures = loadMeasures(heap, { ...frozen, nCells: control.cells });
+    this.measures = new MeasureAccumulator(heap, job.context.nGenes, nodes);
+    this.control = freezeControl(heap, nodes, measures, frozen.dispersions);
+  }
+
+  reset(): void {
+    this.measures.reset();
+  }
+
+  addRows(block: CountBlock): void {
+    this.measures.addRows(block.rows, block.sizeFactors);
+  }
+
+  fit({ row, cells, geneStatus }: PerturbedArm): Promise<void> {
+    const { scope, measures, control, results } = this;
+    const { parameters } = scope.job.context;
+    const fit = fitPerturbation(scope.heap, control, measures, { test: parameters.nbTest, geneStatus });
+    const mean = normalisedTotals(measures, measures.nodes).map((total) => total / cells);
+    setNbLayers(results, row, fit, mean, parameters);
+    if (parameters.shrink === 'apeglm') {
+      const priorScale = estimatePriorScale(fit.log2FoldChange, fit.standardErrorLog2);
+      const shrunk = shrinkPerturbation(scope.heap, control, measures, fit, priorScale);
+      results.set('nb-glm', 'logfoldchange_shrunk', row, shrunk.log2FoldChangeShrunk);
+      results.set('nb-glm', 'standard_error_shrunk', row, shrunk.standardErrorShrunkLog2);
+    }
+    return Promise.resolve();
+  }
+}
