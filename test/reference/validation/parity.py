@@ -1,0 +1,100 @@
+"""Our results beside a peer's, as rows of a table in JSON.
+
+    python parity.py pydeseq2 OUR_FOLDER REFERENCE_FOLDER TITLE [COVARIATE]
+    python parity.py crispyx-nb OUR_FOLDER CRISPYX.h5ad TITLE
+    python parity.py ranks OURS.h5ad CRISPYX.h5ad TITLE
+"""
+import glob
+import json
+import os
+import re
+import sys
+import warnings
+
+import anndata
+import numpy as np
+import pandas as pd
+
+warnings.simplefilter("ignore")
+
+
+def layers_of(path, names):
+    data = anndata.read_h5ad(path)
+    labels = data.obs["perturbation"] if "perturbation" in data.obs else data.obs_names
+    of = lambda name: np.asarray(data.X if name == "X" else data.layers[name], dtype=float)
+    return {name: pd.DataFrame(of(name), index=labels.astype(str), columns=data.var_names) for name in names}
+
+
+def pydeseq2(ours, reference, title, covariate=None):
+    suffix = "" if covariate is None else f"_cov_{covariate}"
+    mine = layers_of(os.path.join(ours, "nb_glm.h5ad"), ["X", "standard_error", "dispersion"])
+    rows = []
+    for path in sorted(glob.glob(os.path.join(reference, f"pydeseq2_*_poscounts{suffix}.csv.gz"))):
+        name = re.match(rf"pydeseq2_(.+)_poscounts{suffix}\.csv\.gz$", os.path.basename(path)).group(1)
+        theirs = pd.read_csv(path, index_col=0)
+        genes = theirs.index.intersection(mine["X"].columns)
+        t, m = theirs.loc[genes], {key: frame.loc[name, genes] for key, frame in mine.items()}
+        ok = np.isfinite(t["log2FoldChange"]) & np.isfinite(m["X"])
+        lfc = (m["X"] - t["log2FoldChange"]).abs()[ok]
+        scale = np.maximum(t["log2FoldChange"].abs(), t["lfcSE"])[ok]
+        se = (m["standard_error"] / t["lfcSE"] - 1).abs()[ok]
+        dispersion = (m["dispersion"] / t["dispersions"] - 1).abs()[ok]
+        within = (lfc / scale < 1e-3) & (se < 1e-3) & (dispersion < 1e-3)
+        rows.append({
+            "": f"{title} {name}" + ("" if covariate is None else f", {covariate}"),
+            "genes": int(ok.sum()),
+            "LFC within 1e-3": f"{(lfc / scale < 1e-3).mean():.1%}",
+            "SE within 1e-3": f"{(se < 1e-3).mean():.1%}",
+            "dispersion within 1e-3": f"{(dispersion < 1e-3).mean():.1%}",
+            "all three": f"{within.mean():.1%}",
+            "median difference of LFC": float(lfc.median()),
+            "largest": float(lfc.max()),
+            "outside": ", ".join(list(genes[ok][~within.values])[:8]),
+        })
+    print(json.dumps(rows))
+
+
+def crispyx_nb(ours, theirs, title):
+    mine = layers_of(os.path.join(ours, "nb_glm.h5ad"), ["X", "standard_error", "pvalue"])
+    peer = layers_of(theirs, ["X", "standard_error", "pvalue", "converged"])
+    rows = list(peer["X"].index)
+    of = lambda layers, key: layers[key].loc[rows].to_numpy()
+    ok = np.isfinite(of(peer, "X")) & (of(peer, "converged") == 1)
+    both = ok & np.isfinite(of(mine, "X"))
+    difference = np.abs(of(mine, "X") - of(peer, "X"))[both]
+    se = np.abs(of(mine, "standard_error") / of(peer, "standard_error") - 1)[both]
+    p = np.isfinite(of(peer, "pvalue")) & np.isfinite(of(mine, "pvalue"))
+    with np.errstate(divide="ignore"):
+        log10p = np.abs(np.log10(of(mine, "pvalue")) - np.log10(of(peer, "pvalue")))[p]
+    print(json.dumps({
+        "": title,
+        "pairs where crispyx converged": int(ok.sum()),
+        "of them tested by us": int(both.sum()),
+        "correlation of LFC": f"{np.corrcoef(of(mine, 'X')[both], of(peer, 'X')[both])[0, 1]:.8f}",
+        "LFC within 1e-3": f"{np.mean(difference < 1e-3):.2%}",
+        "largest difference": float(difference.max()),
+        "SE, largest relative difference": float(se.max()),
+        "log10 p, largest difference": float(np.nanmax(log10p[np.isfinite(log10p)])),
+        "tested by one only": int((np.isfinite(of(peer, "pvalue")) != np.isfinite(of(mine, "pvalue"))).sum()),
+    }))
+
+
+def ranks(ours, theirs, title):
+    mine, peer = (layers_of(path, ["X", "z_score", "pvalue"]) for path in (ours, theirs))
+    rows = list(peer["X"].index)
+    of = lambda layers, key: layers[key].loc[rows].to_numpy()
+    ok = np.isfinite(of(peer, "z_score")) & np.isfinite(of(mine, "z_score"))
+    worst = lambda key: float(np.abs(of(mine, key) - of(peer, key))[ok].max())
+    with np.errstate(divide="ignore"):
+        log10p = np.abs(np.log10(of(mine, "pvalue")) - np.log10(of(peer, "pvalue")))[ok]
+    print(json.dumps({
+        "": title,
+        "pairs": int(ok.sum()),
+        "effect, largest difference": worst("X"),
+        "z": worst("z_score"),
+        "log10 p": float(np.nanmax(log10p[np.isfinite(log10p)])),
+        "tested by one only": int((np.isfinite(of(peer, "z_score")) != np.isfinite(of(mine, "z_score"))).sum()),
+    }))
+
+
+{"pydeseq2": pydeseq2, "crispyx-nb": crispyx_nb, "ranks": ranks}[sys.argv[1]](*sys.argv[2:])
