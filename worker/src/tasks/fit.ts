@@ -78,7 +78,7 @@ class PerturbationArms {
       if (isCountBlock(block)) {
         moments.addRows(block.rows, block.totals, block.sizeFactors);
         nb?.addRows(block);
-      } else moments.addRealRows(block.rows);
+      } else if ('values' in block.rows) moments.addRealRows(block.rows);
     }
     const cells = this.rows.cellsOf(group);
     markFilteredGenes(results, row, parameters, factors.geneKept);

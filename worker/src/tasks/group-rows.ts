@@ -12,8 +12,6 @@ import {
 /** A block of one group's cells, decoded into the kernel heap; valid until the next block. */
 export interface GroupBlock {
   readonly rows: HeapRows | HeapRealRows;
-  /** Row of each cell in the file. */
-  readonly rowIds: Uint32Array;
   /** Index of each cell in the file, rows.nRows long; outside the heap. */
   readonly cells: Uint32Array;
   /** Sum over all genes of each cell, f64 in the heap, rows.nRows long. */
