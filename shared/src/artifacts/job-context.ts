@@ -1,4 +1,5 @@
 import type { DeParameters } from '../config/index.js';
+import type { CellDesign } from './cell-design.js';
 
 /** Names of the objects in a job's scratch store. Task outputs are numbered within their stage. */
 export const SCRATCH_NAMES = {
@@ -26,8 +27,8 @@ export type StageName = (typeof STAGES)[number];
 /**
  * What every task of a job needs to know, written once by the planner.
  *
- * Arrays beside this header: `group` i32 (nCells; −1 = takes no part, 0 = control, 1 … P = perturbation) and the chunk
- * index of the matrix, as `describeForTransport` of the h5ad room lays it out.
+ * Arrays beside this header: `group` i32 (nCells; −1 = takes no part, 0 = control, 1 … P = perturbation), those that
+ * `CellDesign` lists, and the chunk index of the matrix, as `describeForTransport` of the h5ad room lays it out.
  */
 export interface JobContext {
   readonly version: string;
@@ -37,6 +38,7 @@ export interface JobContext {
   readonly nGenes: number;
   /** Label of group g: [control, first perturbation, …] in order of first appearance. */
   readonly groupLabels: readonly string[];
+  readonly design: CellDesign;
   /** Version of the input when the job was planned; a task that finds another refuses to mix them. */
   readonly inputVersion: string;
   readonly inputBytes: number;

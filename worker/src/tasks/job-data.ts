@@ -23,12 +23,23 @@ export interface CellFactors {
   readonly quantumExponents: Int32Array;
 }
 
+/** What `CellDesign` says of each cell; null where the run has none of it. */
+export interface CellCovariates {
+  /** Row of the design's strata, −1 where the cell takes no part. */
+  readonly stratum: Int32Array | null;
+  /** Level of the batch column, −1 where the cell takes no part. */
+  readonly batch: Int32Array | null;
+  /** nCells × C, standardised, cell by cell. */
+  readonly continuous: Float64Array | null;
+}
+
 /**
  * One job's scratch as the tasks of one thread see it; what has been read stays for the thread's next task of the job.
  */
 export class JobData {
   private scanReaders: Promise<BundleReader<ScanSummary>[]> | null = null;
   private factors: Promise<CellFactors> | null = null;
+  private covariates: Promise<CellCovariates> | null = null;
   /** Further artifacts, kept by the task kinds that need them. */
   readonly kept = new Map<string, unknown>();
 
@@ -69,6 +80,11 @@ export class JobData {
     return this.factors;
   }
 
+  cellCovariates(): Promise<CellCovariates> {
+    this.covariates ??= this.readCovariates();
+    return this.covariates;
+  }
+
   /** Opens an artifact of this job. @throws ResultLostError when it is gone */
   open<Meta>(name: string): Promise<BundleReader<Meta>> {
     return openArtifact<Meta>(this.store, name);
@@ -77,6 +93,15 @@ export class JobData {
   async close(): Promise<void> {
     await this.contextReader.close();
     for (const reader of (await this.scanReaders?.catch(() => [])) ?? []) await reader.close();
+  }
+
+  private async readCovariates(): Promise<CellCovariates> {
+    const { contextReader: reader } = this;
+    return {
+      stratum: reader.has('stratum') ? await reader.i32('stratum') : null,
+      batch: reader.has('batch') ? await reader.i32('batch') : null,
+      continuous: reader.has('covariates') ? await reader.f64('covariates') : null,
+    };
   }
 
   private async readFactors(): Promise<CellFactors> {

@@ -258,6 +258,7 @@ function contextOf(input: ResolvedInput): JobContext {
     nCells: input.descriptor.nRows,
     nGenes: input.descriptor.nColumns,
     groupLabels: input.design.labels,
+    design: input.covariates.design,
     inputVersion: input.metadata.version,
     inputBytes: input.metadata.sizeBytes,
     geneNames: input.metadata.varNames ?? [],
@@ -275,8 +276,15 @@ const dtypeOf = (array: Float64Array | Uint32Array | Uint8Array): 'f64' | 'u32' 
 async function commitContext(store: ObjectStore, input: ResolvedInput, context: JobContext): Promise<void> {
   const { arrays } = packMatrixDescriptor(input.descriptor);
   const matrix = Object.fromEntries(Object.entries(arrays).map(([name, array]) => [`matrix/${name}`, array]));
-  const given = input.givenSizeFactors === null ? {} : { givenSizeFactor: input.givenSizeFactors };
-  await store.commit(SCRATCH_NAMES.context, encodeBundle(context, { group: input.design.group, ...given, ...matrix }));
+  const { stratum, batch, covariates } = input.covariates;
+  const optional = Object.entries({ givenSizeFactor: input.givenSizeFactors, stratum, batch, covariates });
+  const present = Object.fromEntries(
+    optional.filter((entry): entry is [string, Float64Array | Int32Array] => entry[1] !== null),
+  );
+  await store.commit(
+    SCRATCH_NAMES.context,
+    encodeBundle(context, { group: input.design.group, ...present, ...matrix }),
+  );
 }
 
 /** Everything that results depend on: a run with another identity has another scratch folder. */

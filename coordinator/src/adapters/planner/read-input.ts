@@ -17,7 +17,8 @@ import {
   type ObsColumn,
 } from '@shardex/shared/h5ad';
 import { openByteSource } from '@shardex/shared/storage';
-import { resolveDesign, type Design } from '../../domain/index.js';
+import { resolveDesign, type Design, type ResolvedCovariates } from '../../domain/index.js';
+import { covariateNames, readCovariates } from './read-covariates.js';
 
 /** The input as a job sees it, with everything that was left open decided. */
 export interface ResolvedInput {
@@ -28,6 +29,7 @@ export interface ResolvedInput {
   readonly design: Design;
   /** Values of the obs column named by `--size-factors obs:NAME`, otherwise null. */
   readonly givenSizeFactors: Float64Array | null;
+  readonly covariates: ResolvedCovariates;
   /** What was detected and what a user should know, one sentence each. */
   readonly warnings: readonly string[];
 }
@@ -47,11 +49,16 @@ export async function readInput(parameters: DeParameters): Promise<ResolvedInput
   const choice = await chooseDesign(parameters, overview);
   const factorColumn = sizeFactorColumn(parameters.sizeFactors);
   const wanted = [choice.column, ...(factorColumn === null ? [] : [factorColumn])];
-  for (const name of wanted) requireColumn(overview, name);
+  const covariateColumns = covariateNames(parameters, choice.column);
+  for (const name of [...wanted, ...covariateColumns]) requireColumn(overview, name);
   const matrix =
     parameters.layer === null ? 'X' : parameters.layer === 'raw/X' ? 'raw/X' : `layers/${parameters.layer}`;
   requireMatrix(overview, matrix);
-  const metadata = await readH5adMetadata(path, { matrix, obsColumns: wanted, varNames: true });
+  const metadata = await readH5adMetadata(path, {
+    matrix,
+    obsColumns: [...wanted, ...covariateColumns],
+    varNames: true,
+  });
   const descriptor = metadata.descriptor as MatrixDescriptor;
   if (descriptor.nRows === 0 || descriptor.nColumns === 0) {
     throw new InvalidInputError(`${path}: ${matrix} has ${descriptor.nRows} cells and ${descriptor.nColumns} genes`, {
@@ -60,6 +67,7 @@ export async function readInput(parameters: DeParameters): Promise<ResolvedInput
   }
   const labels = columnLabels(metadata.columns[0]);
   const design = resolveDesign(labels.codes, labels.labels, choice.control, parameters.perturbations, choice.column);
+  const covariates = readCovariates(parameters, metadata.columns.slice(wanted.length), design.group);
   const inputScale = parameters.inputScale ?? (await judgeScale(path, matrix, descriptor));
   if (inputScale === 'log1p' && parameters.tests.includes('nb-glm')) {
     throw new InvalidInputError('the NB-GLM needs counts, but --input-scale says log1p', {
@@ -72,7 +80,7 @@ export async function readInput(parameters: DeParameters): Promise<ResolvedInput
     });
   }
   if (parameters.scanpy && parameters.formats.includes('h5ad')) requireRecordsFit(parameters, design);
-  const warnings = [...choice.said, ...metadata.warnings];
+  const warnings = [...choice.said, ...metadata.warnings, ...covariates.warnings];
   if ((metadata.duplicateVarNames?.count ?? 0) > 0) {
     const { count, example } = metadata.duplicateVarNames as { count: number; example: string | null };
     warnings.push(`${count} genes repeat a name used before (first: ${example}); their rows keep the file's order`);
@@ -88,6 +96,7 @@ export async function readInput(parameters: DeParameters): Promise<ResolvedInput
     inputScale,
     design,
     givenSizeFactors: factorColumn === null ? null : numericColumn(metadata.columns[1]),
+    covariates,
     warnings,
   };
 }
