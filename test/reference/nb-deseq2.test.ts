@@ -18,6 +18,7 @@ import {
   quantumExponents,
 } from '@shardex/shared/stats';
 import { beforeAll, expect, it } from 'vitest';
+import { fitDirect } from '../../shared/src/stats/nb-direct.reference.js';
 import { describeWithShared } from '../support/shared-data.js';
 import { correlation, median } from './agreement.js';
 import { readTable } from './csv-table.js';
@@ -27,20 +28,65 @@ import { readScreenCells, type ScreenCells } from './screen-cells.js';
  * Tables of R 4.2.2, DESeq2 1.38.3 (`fitType = "glmGamPoi"`, `test = "LRT"`, `minmu = 1e-6`) on the Papalexi screen, one
  * perturbation against the control each, with R's size factors and dispersions taken over.
  */
-const DATASET = 'papalexi_thp1_eccite';
-const CONTROL = 'NT';
-const PERTURBATIONS = ['STAT1', 'BRD4', 'CAV1'] as const;
+const PAPALEXI = { dataset: 'papalexi_thp1_eccite', control: 'NT', leastCorrelation: 0.999, mostLfc: 0.003 } as const;
+/**
+ * Some 60 counts a cell: R's search ends early on genes of few counts, and its statistics are off by up to 2 there. The judge is
+ * the likelihood itself, summed over cells.
+ */
+const DATLINGER = {
+  dataset: 'datlinger_jurkat_scifi',
+  control: 'control',
+  leastCorrelation: 0.997,
+  mostLfc: 0.03,
+} as const;
+const COMPARISONS = [
+  { perturbation: 'STAT1', ...PAPALEXI },
+  { perturbation: 'BRD4', ...PAPALEXI },
+  { perturbation: 'CAV1', ...PAPALEXI },
+  { perturbation: 'LCK', ...DATLINGER },
+  { perturbation: 'ZAP70', ...DATLINGER },
+] as const;
+const ON_PAPALEXI = COMPARISONS.slice(0, 3);
 /** Genes below have a handful of counts; the tolerances were set, by a prototype, for those above. */
 const LEAST_MEAN = 0.01;
 
+/** The likelihood-ratio statistics of genes by sums over cells. */
+const directStatistics = (
+  cells: ScreenCells,
+  genes: readonly number[],
+  alpha: readonly number[],
+  labels: readonly [control: string, perturbation: string],
+  chosen: readonly number[],
+  sizeFactor: ArrayLike<number>,
+): number[] => {
+  const arms = labels.map((label) => chosen.flatMap((cell, i) => (cells.labels[cell] === label ? [{ cell, i }] : [])));
+  const countsOf = chosen.map(
+    (cell) => new Map(cells.rows[cell].genes.map((gene, k) => [gene, cells.rows[cell].counts[k]])),
+  );
+  return genes.map((gene) => {
+    const [control, perturbed] = arms.map((arm) => ({
+      counts: arm.map(({ i }) => countsOf[i].get(gene) ?? 0),
+      sizeFactors: arm.map(({ i }) => sizeFactor[i]),
+    }));
+    const pooled = {
+      counts: [...control.counts, ...perturbed.counts],
+      sizeFactors: [...control.sizeFactors, ...perturbed.sizeFactors],
+    };
+    const [own, other, both] = [control, perturbed, pooled].map((arm) => fitDirect(arm, alpha[gene]).logLikelihood);
+    return 2 * (own + other - both);
+  });
+};
+
 describeWithShared('the NB test against R DESeq2 with glmGamPoi', (shared) => {
-  let cells: ScreenCells;
+  const screens = new Map<string, ScreenCells>();
   beforeAll(async () => {
-    cells = await readScreenCells(shared(`data/${DATASET}.h5ad`));
+    for (const { dataset } of [PAPALEXI, DATLINGER])
+      screens.set(dataset, await readScreenCells(shared(`data/${dataset}.h5ad`)));
   });
 
-  it.each(PERTURBATIONS)('agrees for %s', (perturbation) => {
-    const base = shared(`reference/${DATASET}/r_deseq2_${perturbation}_sc_lrt_glmGamPoi`);
+  it.each(COMPARISONS)('agrees for $perturbation', ({ perturbation, dataset, control: label, ...bounds }) => {
+    const cells = screens.get(dataset) ?? expect.fail(`${dataset} was not read`);
+    const base = shared(`reference/${dataset}/r_deseq2_${perturbation}_sc_lrt_glmGamPoi`);
     const table = readTable(`${base}.csv.gz`);
     const factors = readTable(`${base}_size_factors.csv.gz`);
     const sizeFactor = factors.column('size_factor');
@@ -65,7 +111,7 @@ describeWithShared('the NB test against R DESeq2 with glmGamPoi', (shared) => {
       histogram.addRows(rows);
       return accumulator;
     };
-    const [controlMeasures, perturbed] = [measures(CONTROL), measures(perturbation)];
+    const [controlMeasures, perturbed] = [measures(label), measures(perturbation)];
 
     const rowOf = new Map(table.names.map((name, row) => [name, row]));
     const [R, dispersion] = [table.column('stat'), table.column('dispersion')];
@@ -85,9 +131,22 @@ describeWithShared('the NB test against R DESeq2 with glmGamPoi', (shared) => {
     expect(tested.length).toBeGreaterThan(200);
     const statistic = tested.map((gene) => result.zScore[gene] ** 2);
     const reference = tested.map((gene) => R[row[gene]]);
-    expect(correlation(statistic, reference)).toBeGreaterThan(0.999);
+    expect(correlation(statistic, reference)).toBeGreaterThan(bounds.leastCorrelation);
     expect(Math.abs(median(statistic.map((value, i) => value / reference[i])) - 1)).toBeLessThan(0.001);
-    expect(median(tested.map((gene) => Math.abs(result.log2FoldChange[gene] - lfc[row[gene]])))).toBeLessThan(0.003);
+    expect(median(tested.map((gene) => Math.abs(result.log2FoldChange[gene] - lfc[row[gene]])))).toBeLessThan(
+      bounds.mostLfc,
+    );
+
+    const judged = directStatistics(cells, tested, alpha, [label, perturbation], chosen, sizeFactor);
+    // The nodes' interpolation error, relative to a statistic of at least 1.
+    for (const [i, direct] of judged.entries())
+      expect(Math.abs(statistic[i] - direct)).toBeLessThan(1e-6 * Math.max(1, direct));
+    process.stdout.write(
+      `${perturbation}: ${tested.length} genes, K = ${nodes.count}, LR correlation ${correlation(statistic, reference).toFixed(5)}, ` +
+        `median ratio ${median(statistic.map((value, i) => value / reference[i])).toFixed(5)}, ` +
+        `largest difference from direct sums ${Math.max(...judged.map((direct, i) => Math.abs(statistic[i] - direct))).toExponential(1)}\n`,
+    );
+    if (dataset !== PAPALEXI.dataset) return;
 
     // Our own Cox–Reid maxima against glmGamPoi's genewise estimates.
     const grid = createDispersionGrid();
@@ -107,22 +166,20 @@ describeWithShared('the NB test against R DESeq2 with glmGamPoi', (shared) => {
       nGroups: 2,
     });
     const ratios = tested.map((gene) => estimate.genewise[gene] / genewise[row[gene]]);
-    process.stdout.write(
-      `${perturbation}: ${tested.length} genes, K = ${nodes.count}, LR correlation ${correlation(statistic, reference).toFixed(5)}, ` +
-        `median ratio ${median(statistic.map((value, i) => value / reference[i])).toFixed(5)}, dispersion ratio ${median(ratios).toFixed(4)}\n`,
-    );
+    process.stdout.write(`${perturbation}: dispersion ratio ${median(ratios).toFixed(4)}\n`);
     expect(Math.abs(median(ratios) - 1)).toBeLessThan(0.01);
   });
 
-  it.each(PERTURBATIONS)('fits the same trend as R to the same genewise estimates for %s', (perturbation) => {
+  it.each(ON_PAPALEXI)('fits the same trend as R to the same genewise estimates for $perturbation', (comparison) => {
+    const { perturbation, dataset } = comparison;
     // The tables without glmGamPoi use R's parametric trend; its coefficients are in r_deseq2_meta.txt.
-    const meta = readFileSync(shared(`reference/${DATASET}/r_deseq2_meta.txt`), 'utf8');
+    const meta = readFileSync(shared(`reference/${dataset}/r_deseq2_meta.txt`), 'utf8');
     const line = meta.split('\n').find((text) => text.startsWith(`"${perturbation}_sc_lrt":`)) ?? '';
     const { asymptDisp, extraPois } = JSON.parse(line.slice(line.indexOf('{'), line.lastIndexOf('}') + 1)) as {
       asymptDisp: number;
       extraPois: number;
     };
-    const table = readTable(shared(`reference/${DATASET}/r_deseq2_${perturbation}_sc_lrt.csv.gz`));
+    const table = readTable(shared(`reference/${dataset}/r_deseq2_${perturbation}_sc_lrt.csv.gz`));
     const trend = fitDispersionTrend(table.column('baseMean'), table.column('dispGeneEst'));
     expect(trend.kind).toBe('parametric');
     expect(Math.abs(trend.coefficients[0] / asymptDisp - 1)).toBeLessThan(1e-9);
