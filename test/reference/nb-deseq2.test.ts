@@ -18,10 +18,10 @@ import {
   quantumExponents,
 } from '@shardex/shared/stats';
 import { beforeAll, expect, it } from 'vitest';
-import { fitDirect } from '../../shared/src/stats/nb-direct.reference.js';
 import { describeWithShared } from '../support/shared-data.js';
 import { correlation, median } from './agreement.js';
 import { readTable } from './csv-table.js';
+import { largestLogLikelihood } from './direct-likelihood.js';
 import { readScreenCells, type ScreenCells } from './screen-cells.js';
 
 /**
@@ -72,7 +72,7 @@ const directStatistics = (
       counts: [...control.counts, ...perturbed.counts],
       sizeFactors: [...control.sizeFactors, ...perturbed.sizeFactors],
     };
-    const [own, other, both] = [control, perturbed, pooled].map((arm) => fitDirect(arm, alpha[gene]).logLikelihood);
+    const [own, other, both] = [control, perturbed, pooled].map((arm) => largestLogLikelihood(arm, alpha[gene]));
     return 2 * (own + other - both);
   });
 };
