@@ -34,9 +34,15 @@ const NANOSECONDS = {
   dispersionPair: 4500,
   fitNonzero: 50,
   fitPair: 1200,
+  shrinkPriorPair: 500,
+  shrinkNonzero: 25,
+  shrinkPair: 1000,
   mergeByte: 4,
   trendGene: 60_000,
 } as const;
+
+/** Times the fold changes and standard errors of a screen are read to estimate the scale of one prior for all. */
+const SEARCH_PASSES = 10;
 
 const DTYPE_BYTES = { f32: 4, f64: 8, u8: 1, i32: 4 } as const;
 
@@ -80,6 +86,11 @@ export function stageCosts(parameters: DeParameters, size: JobSize): Readonly<Re
       coreSeconds: seconds(
         size.nonzeros * NANOSECONDS.fitNonzero + pairs * parameters.tests.length * NANOSECONDS.fitPair,
       ),
+    },
+    'shrink-prior': { bytesRead: pairs * 8 * SEARCH_PASSES, coreSeconds: seconds(pairs * NANOSECONDS.shrinkPriorPair) },
+    shrink: {
+      bytesRead: rows + pairs * 8,
+      coreSeconds: seconds(size.nonzeros * NANOSECONDS.shrinkNonzero + pairs * NANOSECONDS.shrinkPair),
     },
     merge: { bytesRead: output, coreSeconds: seconds(output * NANOSECONDS.mergeByte) },
   };

@@ -12,5 +12,14 @@ export * from './plan-summary.js';
 export { outputFiles, scratchBytes, stageCosts, type JobSize, type StageCost } from './cost-model.js';
 export { resolveCovariates, type CovariateColumn, type ResolvedCovariates } from './covariates.js';
 export { resolveDesign, type Design } from './design.js';
-export { planControl, planGroups, planRatios, planScan, type ClusterShape, type ScanMatrix } from './plan-shards.js';
+export {
+  planControl,
+  planGroups,
+  planRatios,
+  planScan,
+  planShrink,
+  type ClusterShape,
+  type ScanMatrix,
+} from './plan-shards.js';
 export { finiteRange, keptGroups, meanOfTotals, sizeFactors } from './summarise-scan.js';
+export { PRIOR_SCALE_COLUMN, shrinkageRecord, shrinkageUns, type Shrinkage } from './shrinkage.js';

@@ -67,6 +67,10 @@ export function planScan({ kind, nRows, storedCount }: ScanMatrix, cluster: Clus
 export const planRatios = (scanTasks: number): TaskSpec[] =>
   Array.from({ length: scanTasks }, (_, scan) => ({ kind: 'ratios', scan }));
 
+/** One task a fit output: the perturbations that were fitted together are shrunk together. */
+export const planShrink = (fitTasks: number): TaskSpec[] =>
+  Array.from({ length: fitTasks }, (_, fit) => ({ kind: 'shrink', fit }));
+
 /**
  * Runs of genes. Every task decodes all control cells and keeps its genes, so there are as few as memory and slots allow.
  */

@@ -7,6 +7,7 @@ export const SCRATCH_NAMES = {
   geneMeans: 'gene-means.bundle',
   sizeFactors: 'size-factors.bundle',
   trend: 'trend.bundle',
+  shrinkPrior: 'shrink-prior.bundle',
   task: (stage: string, ordinal: number): string => `${stage}/${String(ordinal).padStart(6, '0')}.bundle`,
 } as const;
 
@@ -20,6 +21,8 @@ export const STAGES = [
   'dispersion',
   'trend',
   'fit',
+  'shrink-prior',
+  'shrink',
   'merge',
 ] as const;
 export type StageName = (typeof STAGES)[number];

@@ -7,7 +7,7 @@ export interface ResultLayer {
   readonly dtype: 'f32' | 'f64' | 'u8' | 'i32';
   /** Set for layers that are only written with `--layers crispyx`. */
   readonly crispyx?: true;
-  /** Set for layers that are only written with `--shrink apeglm`. */
+  /** Set for layers of the `shrink` stage, which are only written with `--shrink apeglm`. */
   readonly shrunk?: true;
   /** Set for layers that the merge makes itself: they need all p-values of the screen. */
   readonly merged?: true;
@@ -129,4 +129,23 @@ export interface TrendSummary {
   readonly trendCoefficients: readonly number[];
   readonly priorVariance: number;
   readonly warnings: readonly string[];
+}
+
+/** Header of the `shrink-prior` artifact. */
+export interface ShrinkPriorSummary {
+  /** Scale of apeGLM's Cauchy prior for all of the screen, natural log. */
+  readonly scale: number;
+}
+
+/**
+ * Header of a `shrink` output, one entry a row of the fit output it belongs to. Arrays: `logfoldchange_shrunk` and
+ * `standard_error_shrunk`, named as a `fit` output names them.
+ */
+export interface ShrinkSummary {
+  /** Scale of the Cauchy prior, natural log. */
+  readonly priorScales: readonly number[];
+  /** Genes whose posterior has two separate modes. */
+  readonly twoModes: readonly number[];
+  /** Genes whose mode was not found to its tolerance. */
+  readonly notConverged: readonly number[];
 }

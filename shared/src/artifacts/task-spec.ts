@@ -7,13 +7,15 @@
  * - `control`: genes [geneBegin, geneEnd) of the control cells → frozen control statistics
  * - `dispersion`: groups [groupBegin, groupEnd) (0 = control) → sums of profile slopes at the dispersion grid
  * - `fit`: groups [groupBegin, groupEnd) (1 and up) → every test's result rows
+ * - `shrink`: the perturbations of one fit output → their shrunken fold changes
  */
 export type TaskSpec =
   | { readonly kind: 'scan'; readonly rowBegin: number; readonly rowEnd: number }
   | { readonly kind: 'ratios'; readonly scan: number }
   | { readonly kind: 'control'; readonly geneBegin: number; readonly geneEnd: number }
   | { readonly kind: 'dispersion'; readonly groupBegin: number; readonly groupEnd: number }
-  | { readonly kind: 'fit'; readonly groupBegin: number; readonly groupEnd: number };
+  | { readonly kind: 'fit'; readonly groupBegin: number; readonly groupEnd: number }
+  | { readonly kind: 'shrink'; readonly fit: number };
 
 export type TaskKind = TaskSpec['kind'];
 

@@ -81,7 +81,6 @@ const UNAVAILABLE: readonly (readonly [flag: string, isAsked: (parameters: DePar
   ['--min-total-count', (p) => p.minTotalCount > 0],
   ['--min-nonzero', (p) => p.minNonzero > 0],
   ['--low-expression-filter', (p) => p.lowExpressionFilter],
-  ['--shrink-prior global', (p) => p.shrinkPrior === 'global'],
 ];
 
 /** @throws InvalidInputError for options that this version does not carry out */

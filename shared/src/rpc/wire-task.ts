@@ -67,6 +67,8 @@ function specToWire(spec: TaskSpec): WireSpec {
       return { case: 'dispersion', value: { groupBegin: spec.groupBegin, groupEnd: spec.groupEnd } };
     case 'fit':
       return { case: 'fit', value: { groupBegin: spec.groupBegin, groupEnd: spec.groupEnd } };
+    case 'shrink':
+      return { case: 'shrink', value: { fit: spec.fit } };
   }
 }
 
@@ -82,6 +84,8 @@ function specFromWire({ taskId, spec }: Lease): TaskSpec {
       return { kind: 'dispersion', groupBegin: spec.value.groupBegin, groupEnd: spec.value.groupEnd };
     case 'fit':
       return { kind: 'fit', groupBegin: spec.value.groupBegin, groupEnd: spec.value.groupEnd };
+    case 'shrink':
+      return { kind: 'shrink', fit: spec.value.fit };
     case undefined:
       throw new InvalidInputError(`task ${taskId} carries no work that this version knows`, {
         hint: 'use the same version of shardex on both sides',

@@ -101,6 +101,7 @@ const parameters = choices.filter((choice) => {
 const spec: fc.Arbitrary<TaskSpec> = fc.oneof(
   fc.record({ kind: fc.constant('scan' as const), rowBegin: count, rowEnd: count }),
   fc.record({ kind: fc.constant('ratios' as const), scan: uint32 }),
+  fc.record({ kind: fc.constant('shrink' as const), fit: uint32 }),
   fc.record({ kind: fc.constant('control' as const), geneBegin: uint32, geneEnd: uint32 }),
   fc.record({ kind: fc.constant('dispersion' as const), groupBegin: uint32, groupEnd: uint32 }),
   fc.record({ kind: fc.constant('fit' as const), groupBegin: uint32, groupEnd: uint32 }),

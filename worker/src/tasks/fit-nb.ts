@@ -1,10 +1,10 @@
 import { loadMeasures, MeasureAccumulator, normalisedTotals } from '@shardex/shared/kernels';
 import {
-  estimatePriorScale,
   fitPerturbation,
   freezeControl,
   shrinkPerturbation,
   type FrozenControl,
+  type ShrunkResult,
 } from '@shardex/shared/stats';
 import type { FitRows } from './fit-rows.js';
 import type { FrozenStatistics } from './frozen-control.js';
@@ -47,12 +47,20 @@ export class MeasuresEngine implements NbEngine {
     const fit = fitPerturbation(scope.heap, control, measures, { test: parameters.nbTest, geneStatus });
     const mean = normalisedTotals(measures, measures.nodes).map((total) => total / cells);
     setNbLayers(results, row, fit, mean, parameters);
-    if (parameters.shrink === 'apeglm') {
-      const priorScale = estimatePriorScale(fit.log2FoldChange, fit.standardErrorLog2);
-      const shrunk = shrinkPerturbation(scope.heap, control, measures, fit, priorScale);
-      results.set('nb-glm', 'logfoldchange_shrunk', row, shrunk.log2FoldChangeShrunk);
-      results.set('nb-glm', 'standard_error_shrunk', row, shrunk.standardErrorShrunkLog2);
-    }
     return Promise.resolve();
+  }
+
+  /**
+   * Sets the shrunken layers of one perturbation, once all its cells were taken.
+   *
+   * @param log2FoldChange - the fitted ones; NaN where nothing is to be shrunk
+   * @param priorScale - of the Cauchy prior, natural log
+   */
+  shrink(row: number, log2FoldChange: Float64Array, priorScale: number): ShrunkResult {
+    const { scope, measures, control, results } = this;
+    const shrunk = shrinkPerturbation(scope.heap, control, measures, { log2FoldChange }, priorScale);
+    results.set('nb-glm', 'logfoldchange_shrunk', row, shrunk.log2FoldChangeShrunk);
+    results.set('nb-glm', 'standard_error_shrunk', row, shrunk.standardErrorShrunkLog2);
+    return shrunk;
   }
 }

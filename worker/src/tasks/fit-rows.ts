@@ -4,18 +4,21 @@ import { benjaminiHochberg, bonferroni, GeneStatus } from '@shardex/shared/stats
 
 const CONSTRUCTORS = { f32: Float32Array, f64: Float64Array, u8: Uint8Array, i32: Int32Array } as const;
 
-/** The result rows of one fit task: perturbations × genes, one array a layer and test. */
+/** The result rows that one task makes: perturbations × genes, one array a layer and test. */
 export class FitRows {
   private readonly arrays = new Map<string, BundleArray>();
 
+  /** @param stage - whose layers they are */
   constructor(
     private readonly parameters: DeParameters,
     private readonly nRows: number,
     private readonly nGenes: number,
+    stage: 'fit' | 'shrink' = 'fit',
   ) {
     for (const test of parameters.tests) {
       for (const layer of resultLayers(test, parameters)) {
-        if (layer.merged !== true) this.arrays.set(fitArrayName(test, layer.name), this.make(layer));
+        const isOurs = layer.merged !== true && (layer.shrunk === true) === (stage === 'shrink');
+        if (isOurs) this.arrays.set(fitArrayName(test, layer.name), this.make(layer));
       }
     }
   }

@@ -8,6 +8,7 @@ import { runFit } from './fit.js';
 import { JobData } from './job-data.js';
 import { runRatios } from './ratios.js';
 import { runScan } from './scan.js';
+import { runShrink } from './shrink.js';
 import type { TaskScope } from './task-scope.js';
 
 export type { RunTask, TaskRuntime } from './contract.js';
@@ -59,6 +60,8 @@ function compute(scope: TaskScope): Promise<TaskOutput> {
       return runDispersion(scope, spec);
     case 'fit':
       return runFit(scope, spec);
+    case 'shrink':
+      return runShrink(scope, spec);
   }
 }
 

@@ -22,6 +22,7 @@ import {
   type PlannedTask,
   planRatios,
   planScan,
+  planShrink,
   type ScanMatrix,
   type PreparedJob,
   type ReductionReport,
@@ -54,6 +55,8 @@ const STAGE_WEIGHTS: Readonly<Record<StageName, number>> = {
   dispersion: 35,
   trend: 2,
   fit: 30,
+  'shrink-prior': 2,
+  shrink: 18,
   merge: 6,
 };
 
@@ -201,6 +204,7 @@ export class DePlanner implements JobPlanner {
     const cluster = this.cluster();
     if (stage === 'scan') return planScan(job.matrix, cluster);
     if (stage === 'ratios') return planRatios(job.outputs['scan'].length);
+    if (stage === 'shrink') return planShrink(job.outputs['fit'].length);
     const groupNonzeros = await withArtifact<SizeFactorSummary, Float64Array>(
       job.store,
       SCRATCH_NAMES.sizeFactors,
@@ -230,17 +234,21 @@ const REDUCTION_OUTPUTS: Readonly<Record<ReductionStage, string | null>> = {
   'gene-means': SCRATCH_NAMES.geneMeans,
   'size-factors': SCRATCH_NAMES.sizeFactors,
   trend: SCRATCH_NAMES.trend,
+  'shrink-prior': SCRATCH_NAMES.shrinkPrior,
   merge: null,
 };
 
 /**
- * Only size factors by median of ratios need the gene-means and ratios stages, and only the NB-GLM with estimated
- * dispersions needs dispersion and trend.
+ * Only size factors by median of ratios need the gene-means and ratios stages, only the NB-GLM with estimated dispersions
+ * needs dispersion and trend, and only shrinkage shrink, and shrink-prior if there is one prior for the screen.
  */
 export function stagesOf(parameters: DeParameters): StagePlan[] {
   const left = new Set<StageName>();
   if (!isRatioMethod(parameters.sizeFactors)) left.add('gene-means').add('ratios');
   if (!parameters.tests.includes('nb-glm') || parameters.dispersion !== null) left.add('dispersion').add('trend');
+  const isShrunk = parameters.tests.includes('nb-glm') && parameters.shrink === 'apeglm';
+  if (!isShrunk) left.add('shrink');
+  if (!isShrunk || parameters.shrinkPrior !== 'global') left.add('shrink-prior');
   return STAGES.filter((name) => !left.has(name)).map((name) => {
     const weight = STAGE_WEIGHTS[name];
     if (!isReduction(name)) return { name, executor: 'workers', weight };

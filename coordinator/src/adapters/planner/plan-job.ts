@@ -25,6 +25,7 @@ const SHARDED_OVER: Readonly<Partial<Record<StageName, string>>> = {
   control: 'genes',
   dispersion: 'perturbations',
   fit: 'perturbations',
+  shrink: 'perturbations',
 };
 
 /** Numbers of workers an estimate is given for, beside the one that was asked for. */
@@ -87,6 +88,7 @@ function plannedStages(input: ResolvedInput, size: JobSize, cluster: PlanCluster
     if (name === 'scan' || name === 'ratios')
       return planScan({ kind: input.descriptor.kind, nRows: size.cells, storedCount: size.nonzeros }, shape).length;
     if (name === 'control') return planControl(size.genes, groupNonzeros[0], shape).length;
+    if (name === 'shrink') return tasksOf('fit');
     if (name === 'dispersion' || name === 'fit') return planGroups(name, groupNonzeros, size.genes, shape).length;
     return 1;
   };

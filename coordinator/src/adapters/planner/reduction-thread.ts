@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { toShardexError } from '@shardex/shared/errors';
 import { reduceGeneMeans } from '../reductions/gene-means.js';
+import { reduceShrinkPrior } from '../reductions/shrink-prior.js';
 import { reduceSizeFactors } from '../reductions/size-factors.js';
 import { reduceTrend } from '../reductions/trend.js';
 import { reduceMerge } from '../reductions/merge.js';
@@ -26,6 +27,8 @@ const run = async (): Promise<readonly string[]> => {
       return reduceSizeFactors(scope);
     case 'trend':
       return reduceTrend(scope);
+    case 'shrink-prior':
+      return reduceShrinkPrior(scope);
     case 'merge':
       return reduceMerge(scope, order.history);
   }

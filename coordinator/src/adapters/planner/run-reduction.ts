@@ -3,7 +3,7 @@ import { ShardexError, toShardexError, type ErrorDetails, type ErrorTag } from '
 import type { JobHistory } from '../../domain/index.js';
 
 /** The stages that run on the coordinator. */
-export const REDUCTIONS = ['gene-means', 'size-factors', 'trend', 'merge'] as const;
+export const REDUCTIONS = ['gene-means', 'size-factors', 'trend', 'shrink-prior', 'merge'] as const;
 export type ReductionStage = (typeof REDUCTIONS)[number];
 
 /** One reduction, by value. */

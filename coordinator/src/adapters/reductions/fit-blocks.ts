@@ -1,4 +1,4 @@
-import { fitArrayName, type BundleReader, type FitSummary, type ResultLayer } from '@shardex/shared/artifacts';
+import { fitArrayName, type FitSummary, type ResultLayer } from '@shardex/shared/artifacts';
 import type { TestName } from '@shardex/shared/config';
 import type { MatrixRows } from '@shardex/shared/h5ad';
 import { bonferroni, countTests, GlobalBenjaminiHochberg } from '@shardex/shared/stats';
@@ -53,19 +53,20 @@ export async function readBlock(
   block: FitBlock,
   screen: ScreenWide,
 ): Promise<LayerArrays> {
-  return withArtifact<FitSummary, LayerArrays>(scope.store, block.name, async (reader) => {
-    const arrays = new Map<string, MatrixRows>();
-    for (const layer of layers) {
-      if (layer.merged !== true) arrays.set(layer.name, await readLayer(reader, fitArrayName(test, layer.name), layer));
-    }
-    const pValues = arrays.get('pvalue') as Float64Array;
-    const adjusted = new Float64Array(pValues.length);
-    screen.adjustAll(pValues, adjusted);
-    arrays.set('pvalue_adj_global', adjusted);
-    return arrays;
-  });
-}
-
-function readLayer(reader: BundleReader<FitSummary>, name: string, layer: ResultLayer): Promise<MatrixRows> {
-  return reader[layer.dtype](name);
+  const arrays = new Map<string, MatrixRows>();
+  const read = (name: string, wanted: readonly ResultLayer[]): Promise<void> =>
+    withArtifact<unknown, void>(scope.store, name, async (reader) => {
+      for (const layer of wanted) arrays.set(layer.name, await reader[layer.dtype](fitArrayName(test, layer.name)));
+    });
+  await read(
+    block.name,
+    layers.filter((layer) => layer.merged !== true && layer.shrunk !== true),
+  );
+  const shrunk = layers.filter((layer) => layer.shrunk === true);
+  if (block.shrunkName !== null && shrunk.length > 0) await read(block.shrunkName, shrunk);
+  const pValues = arrays.get('pvalue') as Float64Array;
+  const adjusted = new Float64Array(pValues.length);
+  screen.adjustAll(pValues, adjusted);
+  arrays.set('pvalue_adj_global', adjusted);
+  return arrays;
 }

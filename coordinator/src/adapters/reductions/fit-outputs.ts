@@ -1,4 +1,6 @@
 import type { FitSummary } from '@shardex/shared/artifacts';
+import type { Shrinkage } from '../../domain/index.js';
+import { readShrinkage } from './read-shrinkage.js';
 import { withArtifact, type ReductionScope } from './scratch.js';
 
 /** The fit outputs of a job, in order, and where each one's rows go. */
@@ -9,10 +11,14 @@ export interface FitOutputs {
   /** Cells of each result row's group. */
   readonly cells: readonly number[];
   readonly notConverged: number;
+  /** How fold changes were shrunk; null when they were not. */
+  readonly shrinkage: Shrinkage | null;
 }
 
 export interface FitBlock {
   readonly name: string;
+  /** The shrink output of the same rows; null when nothing was shrunk. */
+  readonly shrunkName: string | null;
   /** Rows of the results this block holds: [rowBegin, rowEnd). */
   readonly rowBegin: number;
   readonly rowEnd: number;
@@ -24,14 +30,16 @@ export async function readFits(scope: ReductionScope): Promise<FitOutputs> {
   const groups: number[] = [];
   const cells: number[] = [];
   let notConverged = 0;
-  for (const name of scope.outputs['fit'] ?? []) {
+  for (const [i, name] of (scope.outputs['fit'] ?? []).entries()) {
+    const shrunkName = scope.outputs['shrink']?.[i] ?? null;
     await withArtifact<FitSummary, void>(scope.store, name, (reader) => {
-      blocks.push({ name, rowBegin: groups.length, rowEnd: groups.length + reader.meta.groups.length });
+      const rowBegin = groups.length;
+      blocks.push({ name, shrunkName, rowBegin, rowEnd: rowBegin + reader.meta.groups.length });
       groups.push(...reader.meta.groups);
       cells.push(...reader.meta.cells);
       notConverged += reader.meta.notConverged;
       return Promise.resolve();
     });
   }
-  return { blocks, groups, cells, notConverged };
+  return { blocks, groups, cells, notConverged, shrinkage: await readShrinkage(scope) };
 }

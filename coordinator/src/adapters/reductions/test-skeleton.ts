@@ -3,6 +3,7 @@ import { TEST_OUTPUTS, type ResultLayer } from '@shardex/shared/artifacts';
 import type { TestName } from '@shardex/shared/config';
 import type { ColumnSpec, H5adSkeleton, UnsDict } from '@shardex/shared/h5ad';
 import { GENE_STATUS_LEGEND } from '@shardex/shared/stats';
+import { PRIOR_SCALE_COLUMN, shrinkageUns } from '../../domain/index.js';
 import type { FitOutputs } from './fit-outputs.js';
 import type { FrozenSummary } from './frozen-summary.js';
 import type { RankedGenes } from './rank-genes-groups.js';
@@ -28,12 +29,14 @@ export function describeTest(
   ranked: RankedGenes | null,
 ): H5adSkeleton {
   const { geneNames, groupLabels } = scope.context;
+  const shrinkage = test === 'nb-glm' ? fits.shrinkage : null;
   return {
     obs: {
       index: fits.groups.map((group) => groupLabels[group]),
       columns: {
         n_cells: { kind: 'numeric', values: Int32Array.from(fits.cells) },
         n_genes_tested: { kind: 'numeric', values: testedPerRow },
+        ...(shrinkage === null ? {} : { [PRIOR_SCALE_COLUMN]: { kind: 'numeric', values: shrinkage.priorScales } }),
       },
     },
     var: { index: geneNames, columns: geneColumns(test, frozen) },
@@ -50,6 +53,7 @@ export function describeTest(
       ),
       parameters: parametersOf(scope),
       ...(test === 'nb-glm' ? nbUns(scope, frozen) : {}),
+      ...(shrinkage === null ? {} : { shrinkage: shrinkageUns(shrinkage) }),
       ...(ranked === null ? {} : { rank_genes_groups: ranked.toUns() }),
     },
     dense: {

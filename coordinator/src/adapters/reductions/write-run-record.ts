@@ -1,6 +1,6 @@
 import { DEFAULT_DE_PARAMETERS, type DeParameters } from '@shardex/shared/config';
 import { openStore } from '@shardex/shared/storage';
-import type { JobHistory } from '../../domain/index.js';
+import { shrinkageRecord, type JobHistory } from '../../domain/index.js';
 import type { FitOutputs } from './fit-outputs.js';
 import type { FrozenSummary } from './frozen-summary.js';
 import type { ReductionScope } from './scratch.js';
@@ -55,6 +55,13 @@ export async function writeRunRecord(scope: ReductionScope, parts: RunRecordPart
       dispersion_prior_variance: frozen.trend?.priorVariance ?? null,
       fits_not_converged: fits.notConverged,
     },
+    shrinkage:
+      fits.shrinkage === null
+        ? null
+        : shrinkageRecord(
+            fits.shrinkage,
+            fits.groups.map((group) => context.groupLabels[group]),
+          ),
     files: parts.files,
     submitted: iso(history.submittedUnixMs),
     started: iso(history.startedUnixMs),

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file shardex/v1/worker_service.proto.
  */
 export const file_shardex_v1_worker_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9zaGFyZGV4L3YxL3dvcmtlcl9zZXJ2aWNlLnByb3RvEgpzaGFyZGV4LnYxImcKEldvcmtlckNhcGFiaWxpdGllcxIPCgd2ZXJzaW9uGAEgASgJEgwKBGhvc3QYAiABKAkSCwoDcGlkGAMgASgNEg8KB3RocmVhZHMYBCABKA0SFAoMbWVtb3J5X2J5dGVzGAUgASgEIk0KFVJlZ2lzdGVyV29ya2VyUmVxdWVzdBI0CgxjYXBhYmlsaXRpZXMYASABKAsyHi5zaGFyZGV4LnYxLldvcmtlckNhcGFiaWxpdGllcyJcChZSZWdpc3RlcldvcmtlclJlc3BvbnNlEhEKCXdvcmtlcl9pZBgBIAEoCRIdChVoZWFydGJlYXRfaW50ZXJ2YWxfbXMYAiABKA0SEAoIbGVhc2VfbXMYAyABKA0iLgoIU2NhblRhc2sSEQoJcm93X2JlZ2luGAEgASgEEg8KB3Jvd19lbmQYAiABKAQiGgoKUmF0aW9zVGFzaxIMCgRzY2FuGAEgASgNIjMKC0NvbnRyb2xUYXNrEhIKCmdlbmVfYmVnaW4YASABKA0SEAoIZ2VuZV9lbmQYAiABKA0iOAoORGlzcGVyc2lvblRhc2sSEwoLZ3JvdXBfYmVnaW4YASABKA0SEQoJZ3JvdXBfZW5kGAIgASgNIjEKB0ZpdFRhc2sSEwoLZ3JvdXBfYmVnaW4YASABKA0SEQoJZ3JvdXBfZW5kGAIgASgNIt0CCgVMZWFzZRIPCgd0YXNrX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SDgoGam9iX2lkGAMgASgJEg0KBXN0YWdlGAQgASgJEhMKC3NjcmF0Y2hfdXJpGAUgASgJEg4KBm91dHB1dBgGIAEoCRIUCgxtZW1vcnlfYnl0ZXMYByABKAQSJAoEc2NhbhgIIAEoCzIULnNoYXJkZXgudjEuU2NhblRhc2tIABIqCgdjb250cm9sGAkgASgLMhcuc2hhcmRleC52MS5Db250cm9sVGFza0gAEjAKCmRpc3BlcnNpb24YCiABKAsyGi5zaGFyZGV4LnYxLkRpc3BlcnNpb25UYXNrSAASIgoDZml0GAsgASgLMhMuc2hhcmRleC52MS5GaXRUYXNrSAASKAoGcmF0aW9zGAwgASgLMhYuc2hhcmRleC52MS5SYXRpb3NUYXNrSABCBgoEc3BlYyI1Cg9QdWxsVGFza1JlcXVlc3QSEQoJd29ya2VyX2lkGAEgASgJEg8KB3dhaXRfbXMYAiABKA0iNAoQUHVsbFRhc2tSZXNwb25zZRIgCgVsZWFzZRgBIAEoCzIRLnNoYXJkZXgudjEuTGVhc2UiQgoMVGFza1Byb2dyZXNzEg8KB3Rhc2tfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDRIQCghmcmFjdGlvbhgDIAEoASJpChBIZWFydGJlYXRSZXF1ZXN0EhEKCXdvcmtlcl9pZBgBIAEoCRIqCghwcm9ncmVzcxgCIAMoCzIYLnNoYXJkZXgudjEuVGFza1Byb2dyZXNzEhYKDnJlc2lkZW50X2J5dGVzGAMgASgEIkUKEUhlYXJ0YmVhdFJlc3BvbnNlEhgKEGFiYW5kb25fdGFza19pZHMYASADKAkSFgoOdW5rbm93bl93b3JrZXIYAiABKAgipwEKClRhc2tSZXBvcnQSDgoGb3V0cHV0GAEgASgJEhIKCmJ5dGVzX3JlYWQYAiABKAQSFQoNYnl0ZXNfd3JpdHRlbhgDIAEoBBIQCghub256ZXJvcxgEIAEoBBIMCgRmaXRzGAUgASgEEhAKCHdhcm5pbmdzGAYgAygJEg8KB3dhbGxfbXMYByABKAESGwoTcGVha19yZXNpZGVudF9ieXRlcxgIIAEoBCJyChNDb21wbGV0ZVRhc2tSZXF1ZXN0EhEKCXdvcmtlcl9pZBgBIAEoCRIPCgd0YXNrX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKA0SJgoGcmVwb3J0GAQgASgLMhYuc2hhcmRleC52MS5UYXNrUmVwb3J0IigKFENvbXBsZXRlVGFza1Jlc3BvbnNlEhAKCGFjY2VwdGVkGAEgASgIIt0BCg9GYWlsVGFza1JlcXVlc3QSEQoJd29ya2VyX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoDRILCgN0YWcYBCABKAkSDwoHbWVzc2FnZRgFIAEoCRIMCgRoaW50GAYgASgJEjkKB2RldGFpbHMYByADKAsyKC5zaGFyZGV4LnYxLkZhaWxUYXNrUmVxdWVzdC5EZXRhaWxzRW50cnkaLgoMRGV0YWlsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiJAoQRmFpbFRhc2tSZXNwb25zZRIQCghhY2NlcHRlZBgBIAEoCCI3ChJEcmFpbldvcmtlclJlcXVlc3QSEQoJd29ya2VyX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIVChNEcmFpbldvcmtlclJlc3BvbnNlMuMDCg1Xb3JrZXJTZXJ2aWNlElcKDlJlZ2lzdGVyV29ya2VyEiEuc2hhcmRleC52MS5SZWdpc3RlcldvcmtlclJlcXVlc3QaIi5zaGFyZGV4LnYxLlJlZ2lzdGVyV29ya2VyUmVzcG9uc2USRQoIUHVsbFRhc2sSGy5zaGFyZGV4LnYxLlB1bGxUYXNrUmVxdWVzdBocLnNoYXJkZXgudjEuUHVsbFRhc2tSZXNwb25zZRJICglIZWFydGJlYXQSHC5zaGFyZGV4LnYxLkhlYXJ0YmVhdFJlcXVlc3QaHS5zaGFyZGV4LnYxLkhlYXJ0YmVhdFJlc3BvbnNlElEKDENvbXBsZXRlVGFzaxIfLnNoYXJkZXgudjEuQ29tcGxldGVUYXNrUmVxdWVzdBogLnNoYXJkZXgudjEuQ29tcGxldGVUYXNrUmVzcG9uc2USRQoIRmFpbFRhc2sSGy5zaGFyZGV4LnYxLkZhaWxUYXNrUmVxdWVzdBocLnNoYXJkZXgudjEuRmFpbFRhc2tSZXNwb25zZRJOCgtEcmFpbldvcmtlchIeLnNoYXJkZXgudjEuRHJhaW5Xb3JrZXJSZXF1ZXN0Gh8uc2hhcmRleC52MS5EcmFpbldvcmtlclJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("Ch9zaGFyZGV4L3YxL3dvcmtlcl9zZXJ2aWNlLnByb3RvEgpzaGFyZGV4LnYxImcKEldvcmtlckNhcGFiaWxpdGllcxIPCgd2ZXJzaW9uGAEgASgJEgwKBGhvc3QYAiABKAkSCwoDcGlkGAMgASgNEg8KB3RocmVhZHMYBCABKA0SFAoMbWVtb3J5X2J5dGVzGAUgASgEIk0KFVJlZ2lzdGVyV29ya2VyUmVxdWVzdBI0CgxjYXBhYmlsaXRpZXMYASABKAsyHi5zaGFyZGV4LnYxLldvcmtlckNhcGFiaWxpdGllcyJcChZSZWdpc3RlcldvcmtlclJlc3BvbnNlEhEKCXdvcmtlcl9pZBgBIAEoCRIdChVoZWFydGJlYXRfaW50ZXJ2YWxfbXMYAiABKA0SEAoIbGVhc2VfbXMYAyABKA0iLgoIU2NhblRhc2sSEQoJcm93X2JlZ2luGAEgASgEEg8KB3Jvd19lbmQYAiABKAQiGgoKUmF0aW9zVGFzaxIMCgRzY2FuGAEgASgNIjMKC0NvbnRyb2xUYXNrEhIKCmdlbmVfYmVnaW4YASABKA0SEAoIZ2VuZV9lbmQYAiABKA0iOAoORGlzcGVyc2lvblRhc2sSEwoLZ3JvdXBfYmVnaW4YASABKA0SEQoJZ3JvdXBfZW5kGAIgASgNIjEKB0ZpdFRhc2sSEwoLZ3JvdXBfYmVnaW4YASABKA0SEQoJZ3JvdXBfZW5kGAIgASgNIhkKClNocmlua1Rhc2sSCwoDZml0GAEgASgNIocDCgVMZWFzZRIPCgd0YXNrX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SDgoGam9iX2lkGAMgASgJEg0KBXN0YWdlGAQgASgJEhMKC3NjcmF0Y2hfdXJpGAUgASgJEg4KBm91dHB1dBgGIAEoCRIUCgxtZW1vcnlfYnl0ZXMYByABKAQSJAoEc2NhbhgIIAEoCzIULnNoYXJkZXgudjEuU2NhblRhc2tIABIqCgdjb250cm9sGAkgASgLMhcuc2hhcmRleC52MS5Db250cm9sVGFza0gAEjAKCmRpc3BlcnNpb24YCiABKAsyGi5zaGFyZGV4LnYxLkRpc3BlcnNpb25UYXNrSAASIgoDZml0GAsgASgLMhMuc2hhcmRleC52MS5GaXRUYXNrSAASKAoGcmF0aW9zGAwgASgLMhYuc2hhcmRleC52MS5SYXRpb3NUYXNrSAASKAoGc2hyaW5rGA0gASgLMhYuc2hhcmRleC52MS5TaHJpbmtUYXNrSABCBgoEc3BlYyI1Cg9QdWxsVGFza1JlcXVlc3QSEQoJd29ya2VyX2lkGAEgASgJEg8KB3dhaXRfbXMYAiABKA0iNAoQUHVsbFRhc2tSZXNwb25zZRIgCgVsZWFzZRgBIAEoCzIRLnNoYXJkZXgudjEuTGVhc2UiQgoMVGFza1Byb2dyZXNzEg8KB3Rhc2tfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDRIQCghmcmFjdGlvbhgDIAEoASJpChBIZWFydGJlYXRSZXF1ZXN0EhEKCXdvcmtlcl9pZBgBIAEoCRIqCghwcm9ncmVzcxgCIAMoCzIYLnNoYXJkZXgudjEuVGFza1Byb2dyZXNzEhYKDnJlc2lkZW50X2J5dGVzGAMgASgEIkUKEUhlYXJ0YmVhdFJlc3BvbnNlEhgKEGFiYW5kb25fdGFza19pZHMYASADKAkSFgoOdW5rbm93bl93b3JrZXIYAiABKAgipwEKClRhc2tSZXBvcnQSDgoGb3V0cHV0GAEgASgJEhIKCmJ5dGVzX3JlYWQYAiABKAQSFQoNYnl0ZXNfd3JpdHRlbhgDIAEoBBIQCghub256ZXJvcxgEIAEoBBIMCgRmaXRzGAUgASgEEhAKCHdhcm5pbmdzGAYgAygJEg8KB3dhbGxfbXMYByABKAESGwoTcGVha19yZXNpZGVudF9ieXRlcxgIIAEoBCJyChNDb21wbGV0ZVRhc2tSZXF1ZXN0EhEKCXdvcmtlcl9pZBgBIAEoCRIPCgd0YXNrX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKA0SJgoGcmVwb3J0GAQgASgLMhYuc2hhcmRleC52MS5UYXNrUmVwb3J0IigKFENvbXBsZXRlVGFza1Jlc3BvbnNlEhAKCGFjY2VwdGVkGAEgASgIIt0BCg9GYWlsVGFza1JlcXVlc3QSEQoJd29ya2VyX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoDRILCgN0YWcYBCABKAkSDwoHbWVzc2FnZRgFIAEoCRIMCgRoaW50GAYgASgJEjkKB2RldGFpbHMYByADKAsyKC5zaGFyZGV4LnYxLkZhaWxUYXNrUmVxdWVzdC5EZXRhaWxzRW50cnkaLgoMRGV0YWlsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiJAoQRmFpbFRhc2tSZXNwb25zZRIQCghhY2NlcHRlZBgBIAEoCCI3ChJEcmFpbldvcmtlclJlcXVlc3QSEQoJd29ya2VyX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIVChNEcmFpbldvcmtlclJlc3BvbnNlMuMDCg1Xb3JrZXJTZXJ2aWNlElcKDlJlZ2lzdGVyV29ya2VyEiEuc2hhcmRleC52MS5SZWdpc3RlcldvcmtlclJlcXVlc3QaIi5zaGFyZGV4LnYxLlJlZ2lzdGVyV29ya2VyUmVzcG9uc2USRQoIUHVsbFRhc2sSGy5zaGFyZGV4LnYxLlB1bGxUYXNrUmVxdWVzdBocLnNoYXJkZXgudjEuUHVsbFRhc2tSZXNwb25zZRJICglIZWFydGJlYXQSHC5zaGFyZGV4LnYxLkhlYXJ0YmVhdFJlcXVlc3QaHS5zaGFyZGV4LnYxLkhlYXJ0YmVhdFJlc3BvbnNlElEKDENvbXBsZXRlVGFzaxIfLnNoYXJkZXgudjEuQ29tcGxldGVUYXNrUmVxdWVzdBogLnNoYXJkZXgudjEuQ29tcGxldGVUYXNrUmVzcG9uc2USRQoIRmFpbFRhc2sSGy5zaGFyZGV4LnYxLkZhaWxUYXNrUmVxdWVzdBocLnNoYXJkZXgudjEuRmFpbFRhc2tSZXNwb25zZRJOCgtEcmFpbldvcmtlchIeLnNoYXJkZXgudjEuRHJhaW5Xb3JrZXJSZXF1ZXN0Gh8uc2hhcmRleC52MS5EcmFpbldvcmtlclJlc3BvbnNlYgZwcm90bzM");
 
 /**
  * @generated from message shardex.v1.WorkerCapabilities
@@ -205,6 +205,25 @@ export const FitTaskSchema: GenMessage<FitTask> = /*@__PURE__*/
   messageDesc(file_shardex_v1_worker_service, 7);
 
 /**
+ * @generated from message shardex.v1.ShrinkTask
+ */
+export type ShrinkTask = Message<"shardex.v1.ShrinkTask"> & {
+  /**
+   * Ordinal of the fit output whose perturbations are meant.
+   *
+   * @generated from field: uint32 fit = 1;
+   */
+  fit: number;
+};
+
+/**
+ * Describes the message shardex.v1.ShrinkTask.
+ * Use `create(ShrinkTaskSchema)` to create a new message.
+ */
+export const ShrinkTaskSchema: GenMessage<ShrinkTask> = /*@__PURE__*/
+  messageDesc(file_shardex_v1_worker_service, 8);
+
+/**
  * One attempt at one task, granted to one worker until the lease runs out.
  *
  * @generated from message shardex.v1.Lease
@@ -280,6 +299,12 @@ export type Lease = Message<"shardex.v1.Lease"> & {
      */
     value: RatiosTask;
     case: "ratios";
+  } | {
+    /**
+     * @generated from field: shardex.v1.ShrinkTask shrink = 13;
+     */
+    value: ShrinkTask;
+    case: "shrink";
   } | { case: undefined; value?: undefined };
 };
 
@@ -288,7 +313,7 @@ export type Lease = Message<"shardex.v1.Lease"> & {
  * Use `create(LeaseSchema)` to create a new message.
  */
 export const LeaseSchema: GenMessage<Lease> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 8);
+  messageDesc(file_shardex_v1_worker_service, 9);
 
 /**
  * @generated from message shardex.v1.PullTaskRequest
@@ -310,7 +335,7 @@ export type PullTaskRequest = Message<"shardex.v1.PullTaskRequest"> & {
  * Use `create(PullTaskRequestSchema)` to create a new message.
  */
 export const PullTaskRequestSchema: GenMessage<PullTaskRequest> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 9);
+  messageDesc(file_shardex_v1_worker_service, 10);
 
 /**
  * @generated from message shardex.v1.PullTaskResponse
@@ -329,7 +354,7 @@ export type PullTaskResponse = Message<"shardex.v1.PullTaskResponse"> & {
  * Use `create(PullTaskResponseSchema)` to create a new message.
  */
 export const PullTaskResponseSchema: GenMessage<PullTaskResponse> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 10);
+  messageDesc(file_shardex_v1_worker_service, 11);
 
 /**
  * @generated from message shardex.v1.TaskProgress
@@ -358,7 +383,7 @@ export type TaskProgress = Message<"shardex.v1.TaskProgress"> & {
  * Use `create(TaskProgressSchema)` to create a new message.
  */
 export const TaskProgressSchema: GenMessage<TaskProgress> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 11);
+  messageDesc(file_shardex_v1_worker_service, 12);
 
 /**
  * @generated from message shardex.v1.HeartbeatRequest
@@ -387,7 +412,7 @@ export type HeartbeatRequest = Message<"shardex.v1.HeartbeatRequest"> & {
  * Use `create(HeartbeatRequestSchema)` to create a new message.
  */
 export const HeartbeatRequestSchema: GenMessage<HeartbeatRequest> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 12);
+  messageDesc(file_shardex_v1_worker_service, 13);
 
 /**
  * @generated from message shardex.v1.HeartbeatResponse
@@ -413,7 +438,7 @@ export type HeartbeatResponse = Message<"shardex.v1.HeartbeatResponse"> & {
  * Use `create(HeartbeatResponseSchema)` to create a new message.
  */
 export const HeartbeatResponseSchema: GenMessage<HeartbeatResponse> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 13);
+  messageDesc(file_shardex_v1_worker_service, 14);
 
 /**
  * @generated from message shardex.v1.TaskReport
@@ -465,7 +490,7 @@ export type TaskReport = Message<"shardex.v1.TaskReport"> & {
  * Use `create(TaskReportSchema)` to create a new message.
  */
 export const TaskReportSchema: GenMessage<TaskReport> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 14);
+  messageDesc(file_shardex_v1_worker_service, 15);
 
 /**
  * @generated from message shardex.v1.CompleteTaskRequest
@@ -497,7 +522,7 @@ export type CompleteTaskRequest = Message<"shardex.v1.CompleteTaskRequest"> & {
  * Use `create(CompleteTaskRequestSchema)` to create a new message.
  */
 export const CompleteTaskRequestSchema: GenMessage<CompleteTaskRequest> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 15);
+  messageDesc(file_shardex_v1_worker_service, 16);
 
 /**
  * @generated from message shardex.v1.CompleteTaskResponse
@@ -516,7 +541,7 @@ export type CompleteTaskResponse = Message<"shardex.v1.CompleteTaskResponse"> & 
  * Use `create(CompleteTaskResponseSchema)` to create a new message.
  */
 export const CompleteTaskResponseSchema: GenMessage<CompleteTaskResponse> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 16);
+  messageDesc(file_shardex_v1_worker_service, 17);
 
 /**
  * @generated from message shardex.v1.FailTaskRequest
@@ -565,7 +590,7 @@ export type FailTaskRequest = Message<"shardex.v1.FailTaskRequest"> & {
  * Use `create(FailTaskRequestSchema)` to create a new message.
  */
 export const FailTaskRequestSchema: GenMessage<FailTaskRequest> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 17);
+  messageDesc(file_shardex_v1_worker_service, 18);
 
 /**
  * @generated from message shardex.v1.FailTaskResponse
@@ -582,7 +607,7 @@ export type FailTaskResponse = Message<"shardex.v1.FailTaskResponse"> & {
  * Use `create(FailTaskResponseSchema)` to create a new message.
  */
 export const FailTaskResponseSchema: GenMessage<FailTaskResponse> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 18);
+  messageDesc(file_shardex_v1_worker_service, 19);
 
 /**
  * @generated from message shardex.v1.DrainWorkerRequest
@@ -604,7 +629,7 @@ export type DrainWorkerRequest = Message<"shardex.v1.DrainWorkerRequest"> & {
  * Use `create(DrainWorkerRequestSchema)` to create a new message.
  */
 export const DrainWorkerRequestSchema: GenMessage<DrainWorkerRequest> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 19);
+  messageDesc(file_shardex_v1_worker_service, 20);
 
 /**
  * @generated from message shardex.v1.DrainWorkerResponse
@@ -617,7 +642,7 @@ export type DrainWorkerResponse = Message<"shardex.v1.DrainWorkerResponse"> & {
  * Use `create(DrainWorkerResponseSchema)` to create a new message.
  */
 export const DrainWorkerResponseSchema: GenMessage<DrainWorkerResponse> = /*@__PURE__*/
-  messageDesc(file_shardex_v1_worker_service, 20);
+  messageDesc(file_shardex_v1_worker_service, 21);
 
 /**
  * What a worker says to its coordinator. Every call is made by the worker; the coordinator never dials out.
