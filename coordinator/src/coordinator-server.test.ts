@@ -379,9 +379,14 @@ describe('the connection', () => {
     expect(await get('/readyz')).toEqual([200, 'ok\n']);
     expect((await get('/else'))[0]).toBe(404);
     const [, text] = await get('/metrics');
-    expect(text).toContain('shardex_tasks_total{state="done"} 2');
+    expect(text).toMatch(/shardex_tasks_total\{stage="[^"]+",state="done"\} 1/);
     expect(text).toContain('shardex_jobs_total{state="succeeded"} 1');
     expect(text).toContain('shardex_nonzeros_total 14');
+    expect(text).toContain('shardex_workers 1');
+    expect(text).toContain('shardex_queue_depth 0');
+    expect(text).toMatch(/shardex_job_duration_seconds_count\{state="succeeded"\} 1/);
+    expect(text).toMatch(/grpc_server_handled_total\{.*grpc_method="CompleteTask",grpc_code="OK"\} 2/);
+    expect(text).toContain('process_resident_memory_bytes');
   });
 });
 

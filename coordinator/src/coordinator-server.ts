@@ -1,15 +1,19 @@
 import { isIP } from 'node:net';
 import { InvalidInputError } from '@shardex/shared/errors';
-import { createLogger, createMetrics, type Logger, type Metrics } from '@shardex/shared/telemetry';
+import { createLogger, type Logger } from '@shardex/shared/telemetry';
 import {
+  createCoordinatorMetrics,
   JobEngine,
+  PRODUCT_VERSION,
   randomIds,
   serveGrpc,
   serveHttp,
   systemClock,
   type Clock,
+  type CoordinatorMetrics,
   type IdSource,
 } from './adapters/index.js';
+import { usableMemoryBytes } from './cli/index.js';
 import { DEFAULT_MACHINE_OPTIONS, type JobPlanner } from './domain/index.js';
 
 export interface CoordinatorOptions {
@@ -22,7 +26,7 @@ export interface CoordinatorOptions {
   readonly allowInsecure?: boolean;
   /** Default: silent. */
   readonly logger?: Logger;
-  readonly metrics?: Metrics;
+  readonly metrics?: CoordinatorMetrics;
   /** Serves /metrics, /healthz and /readyz on this port of the same host; absent: not at all. */
   readonly metricsPort?: number;
   readonly leaseMs?: number;
@@ -66,7 +70,9 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     );
   }
   const { leaseMs = DEFAULT_MACHINE_OPTIONS.leaseMs } = options;
-  const metrics = options.metrics ?? createMetrics();
+  const metrics =
+    options.metrics ??
+    createCoordinatorMetrics(PRODUCT_VERSION, usableMemoryBytes(), { process: options.metricsPort !== undefined });
   const engine = new JobEngine({
     planner: options.planner,
     clock: options.clock ?? systemClock,
@@ -85,7 +91,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   });
   let stopping = false;
   try {
-    const grpc = await serveGrpc(engine, host, port);
+    const grpc = await serveGrpc(engine, metrics, host, port);
     const http =
       options.metricsPort === undefined
         ? null

@@ -50,7 +50,7 @@ function parseFlags(argv: readonly string[]): Record<string, string | true | und
     .option('--drain-grace-ms <ms>', 'time that running tasks get after SIGTERM or SIGINT (default: 20000)')
     .option('--abandon-grace-ms <ms>', 'time that a cancelled task gets before its thread is ended (default: 5000)')
     .option('--coordinator-timeout-ms <ms>', 'end when the coordinator is away for so long (default: 0 = never)')
-    .option('--health-port <port>', 'serve /healthz and /readyz over HTTP')
+    .option('--health-port <port>', 'serve /metrics, /healthz and /readyz over HTTP')
     .option('--exit-with-parent [pid]', 'end when the process that started this one does')
     .option('--config <file>', 'YAML file with the same settings; flags and SHARDEX_… variables come first')
     .exitOverride()

@@ -3,7 +3,9 @@ import { ReflectionService } from '@grpc/reflection';
 import { JobService, WorkerService, fileDescriptors } from '@shardex/proto';
 import { InvalidInputError } from '@shardex/shared/errors';
 import { SERVER_OPTIONS, quietGrpc, serve } from '@shardex/shared/rpc';
+import { measureGrpcServer } from '@shardex/shared/telemetry';
 import { HealthImplementation } from 'grpc-health-check';
+import type { CoordinatorMetrics } from './coordinator-metrics.js';
 import { jobHandlers } from './grpc-job-service.js';
 import { workerHandlers } from './grpc-worker-service.js';
 import type { JobEngine } from './job-engine.js';
@@ -23,9 +25,14 @@ export interface GrpcServer {
  * @param port - 0: any free one
  * @throws InvalidInputError when the address cannot be bound
  */
-export async function serveGrpc(engine: JobEngine, host: string, port: number): Promise<GrpcServer> {
+export async function serveGrpc(
+  engine: JobEngine,
+  metrics: CoordinatorMetrics,
+  host: string,
+  port: number,
+): Promise<GrpcServer> {
   quietGrpc();
-  const server = new Server(SERVER_OPTIONS);
+  const server = new Server({ ...SERVER_OPTIONS, interceptors: [measureGrpcServer(metrics)] });
   serve(server, JobService, jobHandlers(engine));
   serve(server, WorkerService, workerHandlers(engine));
   const services = ['', JobService.typeName, WorkerService.typeName];

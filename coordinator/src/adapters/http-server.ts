@@ -1,7 +1,7 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { InvalidInputError } from '@shardex/shared/errors';
-import type { Metrics } from '@shardex/shared/telemetry';
+import type { MetricsSource } from '@shardex/shared/telemetry';
 
 export interface HttpServer {
   /** `HOST:PORT` with the port that was really bound. */
@@ -17,7 +17,7 @@ export interface HttpServer {
 export function serveHttp(
   host: string,
   port: number,
-  metrics: Metrics,
+  metrics: MetricsSource,
   ready: () => { readonly healthy: boolean; readonly ready: boolean; readonly why: string },
 ): Promise<HttpServer> {
   const server = createServer((request, response) => {

@@ -1,4 +1,5 @@
 export { systemClock, type Clock } from './clock.js';
+export { createCoordinatorMetrics, type CoordinatorMetrics } from './coordinator-metrics.js';
 export { serveGrpc, type GrpcServer } from './grpc-server.js';
 export { serveHttp, type HttpServer } from './http-server.js';
 export { randomIds, type IdSource } from './ids.js';

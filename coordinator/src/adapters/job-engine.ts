@@ -6,7 +6,7 @@ import {
   type ShardexError,
 } from '@shardex/shared/errors';
 import { jobId as toJobId, type TaskId, type WorkerId } from '@shardex/shared/ids';
-import type { Logger, Metrics } from '@shardex/shared/telemetry';
+import type { Logger } from '@shardex/shared/telemetry';
 import {
   createMachine,
   hasEnded,
@@ -31,19 +31,21 @@ import {
   type WorkerView,
 } from '../domain/index.js';
 import type { Clock } from './clock.js';
+import type { CoordinatorMetrics } from './coordinator-metrics.js';
 import { countEntry, setGauges, writeEntry } from './engine-telemetry.js';
 import type { IdSource } from './ids.js';
 import { JobLog } from './job-log.js';
 import { JobWork } from './job-work.js';
 import { PullDesk } from './pull-desk.js';
 import { ChangeBell } from './change-bell.js';
+import { StallWatch } from './stall-watch.js';
 
 export interface EngineParts {
   readonly planner: JobPlanner;
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly logger: Logger;
-  readonly metrics: Metrics;
+  readonly metrics: CoordinatorMetrics;
   readonly options?: Partial<MachineOptions>;
   /** Interval of the machine's ticks; must be well below half a lease. */
   readonly tickMs: number;
@@ -72,6 +74,7 @@ export class JobEngine {
   readonly #bell = new ChangeBell();
   readonly #pulls: PullDesk;
   readonly #work: JobWork;
+  readonly #stalls = new StallWatch();
   readonly #stopTicks: () => void;
   readonly #queue: Happening[] = [];
   #applying = false;
@@ -84,6 +87,7 @@ export class JobEngine {
     this.#pulls = new PullDesk(parts.clock, apply);
     this.#work = new JobWork(parts.planner, apply, parts.logger, (jobId) => this.#job(jobId));
     this.#stopTicks = parts.clock.every(parts.tickMs, () => this.#tick());
+    parts.metrics.beforeExpose(() => this.#setGauges());
   }
 
   get options(): MachineOptions {
@@ -274,7 +278,7 @@ export class JobEngine {
       case 'log':
         this.#log.add(effect.entry);
         writeEntry(this.#parts.logger, effect.entry);
-        return countEntry(this.#parts.metrics, effect.entry);
+        return countEntry(this.#parts.metrics, effect.entry, this.#jobOf(effect.entry));
       case 'reportAnswered':
       case 'heartbeatAnswered':
         return;
@@ -285,7 +289,17 @@ export class JobEngine {
     if (this.#ended !== null) return;
     this.#apply({ kind: 'tick' });
     this.#log.keepOnly((jobId) => this.#state.jobs.has(jobId));
-    setGauges(this.#parts.metrics, this.#state);
+    this.#stalls.look(this.#state.jobs.values(), this.#parts.clock.nowMs());
+  }
+
+  #setGauges(): void {
+    const nowMs = this.#parts.clock.nowMs();
+    setGauges(this.#parts.metrics, this.#state, nowMs);
+    this.#parts.metrics.set('shardex_job_stalled_seconds', {}, this.#stalls.longestStallMs(nowMs) / 1000);
+  }
+
+  #jobOf({ jobId }: LogEntry): Job | undefined {
+    return jobId === undefined ? undefined : this.#state.jobs.get(jobId);
   }
 
   #end(reason: ShardexError): void {

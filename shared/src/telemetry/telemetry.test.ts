@@ -38,21 +38,60 @@ describe('the logger', () => {
   });
 });
 
+const TABLE = {
+  counters: {
+    reads_total: { help: 'Reads', labels: { store: ['file', 's3'] } },
+    calls_total: { help: 'Calls', labels: { method: null } },
+  },
+  gauges: { depth: { help: 'Depth', labels: {} } },
+  histograms: { run_seconds: { help: 'Runs', labels: { stage: ['fit'] }, buckets: [1, 10] } },
+} as const;
+
 describe('metrics', () => {
   it('are exposed as Prometheus reads them', async () => {
-    const metrics = createMetrics();
-    metrics.count('shardex_tasks_total', 1, { state: 'done' });
-    metrics.count('shardex_tasks_total', 2, { state: 'done' });
-    metrics.set('shardex_workers', 3);
+    const metrics = createMetrics(TABLE);
+    metrics.count('reads_total', { store: 's3' });
+    metrics.count('reads_total', { store: 's3' }, 2);
+    metrics.count('calls_total', { method: 'Pull' });
+    metrics.set('depth', {}, 3);
+    metrics.observe('run_seconds', { stage: 'fit' }, 5);
     const { contentType, text } = await metrics.expose();
     expect(contentType).toContain('text/plain');
-    expect(text).toContain('shardex_tasks_total{state="done"} 3');
-    expect(text).toContain('shardex_workers 3');
+    expect(text).toContain('# TYPE reads_total counter');
+    expect(text).toContain('reads_total{store="s3"} 3');
+    expect(text).toContain('calls_total{method="Pull"} 1');
+    expect(text).toContain('depth 3');
+    expect(text).toContain('run_seconds_bucket{le="1",stage="fit"} 0');
+    expect(text).toContain('run_seconds_bucket{le="10",stage="fit"} 1');
+    expect(text).toContain('run_seconds_sum{stage="fit"} 5');
+  });
+
+  it('of listed values are there from the start, at zero, and of others only once they are counted', async () => {
+    const { text } = await createMetrics(TABLE).expose();
+    expect(text).toContain('reads_total{store="file"} 0');
+    expect(text).toContain('run_seconds_count{stage="fit"} 0');
+    expect(text).not.toContain('calls_total{');
   });
 
   it('of two registries do not mix', async () => {
-    const [first, second] = [createMetrics(), createMetrics()];
-    first.count('shardex_fits_total', 5);
-    expect((await second.expose()).text).toContain('shardex_fits_total 0');
+    const [first, second] = [createMetrics(TABLE), createMetrics(TABLE)];
+    first.count('reads_total', { store: 'file' }, 5);
+    expect((await second.expose()).text).toContain('reads_total{store="file"} 0');
+  });
+
+  it('that are computed on demand are fresh at every exposition', async () => {
+    const metrics = createMetrics(TABLE);
+    let depth = 0;
+    metrics.beforeExpose(() => metrics.set('depth', {}, ++depth));
+    await metrics.expose();
+    expect((await metrics.expose()).text).toContain('depth 2');
+  });
+
+  it('tell of the process only when asked, and name no gauge as if it were a counter', async () => {
+    expect((await createMetrics(TABLE).expose()).text).not.toContain('process_');
+    const { text } = await createMetrics(TABLE, { process: true }).expose();
+    expect(text).toContain('process_resident_memory_bytes');
+    expect(text).toContain('nodejs_eventloop_lag_p99_seconds');
+    expect([...text.matchAll(/^# TYPE (\S+_total) gauge$/gm)]).toEqual([]);
   });
 });

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { InvalidInputError, toShardexError } from '@shardex/shared/errors';
+import type { MetricsSource } from '@shardex/shared/telemetry';
 import type { WorkerPhase } from '../domain/index.js';
 
 export interface HealthStatus {
@@ -17,18 +18,28 @@ export interface HealthServer {
 
 /**
  * Answers probes with the status as JSON: `/healthz` with 200 as long as this process takes part in anything, `/readyz`
- * with 200 only while it takes tasks, 503 otherwise.
+ * with 200 only while it takes tasks, 503 otherwise; and Prometheus at `/metrics`.
  *
  * @param port - 0: any free one
  * @throws ShardexError when the port is taken
  */
-export async function serveHealth(port: number, status: () => HealthStatus): Promise<HealthServer> {
+export async function serveHealth(
+  port: number,
+  status: () => HealthStatus,
+  metrics: MetricsSource,
+): Promise<HealthServer> {
   const server: Server = createServer((request, response) => {
+    const path = request.url?.split('?')[0];
     const now = status();
-    const isGood =
-      request.url === '/healthz' ? now.phase !== 'STOPPED' : request.url === '/readyz' ? now.phase === 'RUNNING' : null;
-    response.writeHead(isGood === null ? 404 : isGood ? 200 : 503, { 'content-type': 'application/json' });
-    response.end(isGood === null ? '{}' : JSON.stringify(now));
+    const probe = (isGood: boolean): void => answer(response, isGood ? 200 : 503, JSON.stringify(now));
+    if (request.method !== 'GET' && request.method !== 'HEAD') return answer(response, 405, '{}');
+    if (path === '/healthz') return probe(now.phase !== 'STOPPED');
+    if (path === '/readyz') return probe(now.phase === 'RUNNING');
+    if (path !== '/metrics') return answer(response, 404, '{}');
+    metrics.expose().then(
+      ({ contentType, text }) => answer(response, 200, text, contentType),
+      () => answer(response, 500, '{}'),
+    );
   });
   server.listen(port);
   try {
@@ -45,6 +56,10 @@ export async function serveHealth(port: number, status: () => HealthStatus): Pro
       server.closeAllConnections();
     },
   };
+}
+
+function answer(response: ServerResponse, status: number, text: string, contentType = 'application/json'): void {
+  response.writeHead(status, { 'content-type': contentType }).end(text);
 }
 
 function portError(error: unknown, port: number): Error {

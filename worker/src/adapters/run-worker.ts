@@ -5,11 +5,13 @@ import { ComputePool, residentBytes } from '../pool/index.js';
 import { DEFAULT_BACKOFF } from './backoff.js';
 import { GrpcCoordinator } from './grpc-coordinator.js';
 import { serveHealth } from './health-server.js';
-import { thisMachine } from './machine-limits.js';
+import { thisMachine, usableMemory } from './machine-limits.js';
+import { measureCoordinator, measureRunner } from './measured-ports.js';
 import { watchParent } from './parent-watch.js';
 import { onStopSignals } from './stop-signals.js';
 import { WorkerAgent } from './worker-agent.js';
 import { capabilitiesOf } from './worker-capabilities.js';
+import { createWorkerMetrics, setWorkerGauges } from './worker-metrics.js';
 import type { WorkerSettings } from './worker-settings.js';
 
 /** What a test may put in the place of the real thing. */
@@ -31,17 +33,25 @@ const PULL_WAIT_MS = 20_000;
  * @throws ShardexError when it cannot start: no thread, the port taken
  */
 export async function runWorker(settings: WorkerSettings, log: Logger, parts: WorkerParts = {}): Promise<WorkerExit> {
-  const capabilities = capabilitiesOf(settings, thisMachine(), log);
+  const machine = thisMachine();
+  const capabilities = capabilitiesOf(settings, machine, log);
+  const metrics = createWorkerMetrics(
+    { ...capabilities, usableMemoryBytes: usableMemory(machine).value },
+    { process: settings.healthPort !== null },
+  );
   const runner = await ComputePool.start({
     ...parts,
     threads: capabilities.threads,
     memoryBytes: capabilities.memoryBytes,
     abandonGraceMs: settings.abandonGraceMs,
-    onReplaced: (name) => log.warn('a compute thread died and was replaced', { thread: name }),
+    onReplaced: (name) => {
+      metrics.count('shardex_worker_threads_replaced_total', {});
+      log.warn('a compute thread died and was replaced', { thread: name });
+    },
   });
   const agent = new WorkerAgent({
-    coordinator: new GrpcCoordinator(settings.coordinator),
-    runner,
+    coordinator: measureCoordinator(new GrpcCoordinator(settings.coordinator), metrics),
+    runner: measureRunner(runner, metrics),
     capabilities,
     log,
     residentBytes,
@@ -50,6 +60,7 @@ export async function runWorker(settings: WorkerSettings, log: Logger, parts: Wo
     backoff: DEFAULT_BACKOFF,
     ...(parts.onPhase === undefined ? {} : { onPhase: parts.onPhase }),
   });
+  metrics.beforeExpose(() => setWorkerGauges(metrics, agent.phase, agent.leases));
   const releases: (() => void)[] = [
     onStopSignals(
       (signal) => {
@@ -66,10 +77,9 @@ export async function runWorker(settings: WorkerSettings, log: Logger, parts: Wo
   }
   try {
     if (settings.healthPort !== null) {
-      const health = await serveHealth(settings.healthPort, () => {
-        return { phase: agent.phase, leases: agent.leases, residentBytes: residentBytes() };
-      });
-      log.info('serving /healthz and /readyz', { port: health.port });
+      const status = () => ({ phase: agent.phase, leases: agent.leases, residentBytes: residentBytes() });
+      const health = await serveHealth(settings.healthPort, status, metrics);
+      log.info('serving /metrics, /healthz and /readyz', { port: health.port });
       releases.push(() => health.close());
     }
     agent.start();

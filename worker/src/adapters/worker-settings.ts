@@ -23,7 +23,7 @@ export interface WorkerSettings {
   readonly abandonGraceMs: number;
   /** Give up when the coordinator has not answered for so long; 0: never. */
   readonly coordinatorTimeoutMs: number;
-  /** Port of /healthz and /readyz; null: none. */
+  /** Port of /metrics, /healthz and /readyz; null: none. */
   readonly healthPort: number | null;
   /** End when the parent process does; a number: its id, so that a parent that died before is noticed too. */
   readonly exitWithParent: boolean | number;
