@@ -1,7 +1,9 @@
 import { CorruptDataError, ShardexError } from '../errors/index.js';
+import { BlockingByteSource } from '../storage/index.js';
 import { readVariableStrings, type Hdf5Bytes } from './hdf5/index.js';
 import { hasDiagnostics, loadH5wasm, takeDiagnostics, type H5Module, type Hdf5Metadata } from './h5wasm-module.js';
 import { decodeValues, type Hdf5Values } from './read-hdf5-values.js';
+import { mountRemoteFile, type RemoteFile } from './remote-file.js';
 
 /** Registered number of the filter whose plugin fails on strings. */
 const LZF = 32000;
@@ -19,18 +21,26 @@ export class Hdf5File {
     private readonly module: H5Module,
     private readonly id: bigint,
     private readonly bytes: Hdf5Bytes,
+    /** null for a local file. */
+    private readonly remote: RemoteFile | null,
   ) {}
 
   /**
-   * @param bytes - of a local file
+   * @param bytes - of a local file, or of a `BlockingByteSource`
    * @throws CorruptDataError when HDF5 cannot open it
    */
   static async open(bytes: Hdf5Bytes): Promise<Hdf5File> {
+    const { source } = bytes;
     const module = await loadH5wasm();
+    const readNow = (offset: number, length: number): Uint8Array =>
+      (source as BlockingByteSource).readNow(offset, length);
+    const remote =
+      source instanceof BlockingByteSource ? mountRemoteFile(module, source.uri, source.sizeBytes, readNow) : null;
     takeDiagnostics();
-    const id = module.open(bytes.source.uri, module.H5F_ACC_RDONLY, false, -1, -1);
-    if (id < 0n) throw damaged(bytes.source.uri, 'the file cannot be opened');
-    return new Hdf5File(module, id, bytes);
+    const id = module.open(remote?.path ?? source.uri, module.H5F_ACC_RDONLY, false, -1, -1);
+    if (id >= 0n) return new Hdf5File(module, id, bytes, remote);
+    remote?.unmount();
+    throw remote?.takeFailure() ?? damaged(source.uri, 'the file cannot be opened');
   }
 
   private get path(): string {
@@ -39,6 +49,7 @@ export class Hdf5File {
 
   close(): void {
     this.module.close_file(this.id);
+    this.remote?.unmount();
   }
 
   kindOf(node: string): Hdf5NodeKind {
@@ -104,7 +115,7 @@ export class Hdf5File {
         (pointer) => this.module.get_dataset_data(this.id, dataset, null, null, null, pointer),
         (pointer) => this.module.reclaim_vlen_memory(this.id, dataset, '', pointer),
       );
-      if (values === null) throw damaged(this.path, `${dataset.slice(1)} holds no values`);
+      if (values === null) throw this.failed(`${dataset.slice(1)} holds no values`);
       return values;
     });
   }
@@ -127,7 +138,7 @@ export class Hdf5File {
           count.map(() => 1n),
           BigInt(pointer),
         );
-        if (status < 0) throw damaged(this.path, `${dataset.slice(1)} cannot be read at element ${begin.join(', ')}`);
+        if (status < 0) throw this.failed(`${dataset.slice(1)} cannot be read at element ${begin.join(', ')}`);
         target.set(this.module.HEAPU8.subarray(pointer, pointer + target.byteLength));
       } finally {
         this.module._free(pointer);
@@ -161,7 +172,7 @@ export class Hdf5File {
     const bytes = metadata.size * metadata.total_size;
     const pointer = this.allocate(bytes);
     try {
-      if (fill(BigInt(pointer)) < 0) throw damaged(this.path, 'some values cannot be read');
+      if (fill(BigInt(pointer)) < 0) throw this.failed('some values cannot be read');
       try {
         return decodeValues(this.module, metadata, this.module.HEAPU8.slice(pointer, pointer + bytes));
       } finally {
@@ -192,10 +203,15 @@ export class Hdf5File {
       result = action();
     } catch (error) {
       if (error instanceof ShardexError) throw error;
-      throw damaged(this.path, `${name} cannot be read`, error);
+      throw this.failed(`${name} cannot be read`, error);
     }
-    if (hasDiagnostics()) throw damaged(this.path, `${name} cannot be read`);
+    if (hasDiagnostics()) throw this.failed(`${name} cannot be read`);
     return result;
+  }
+
+  /** Why a remote read failed, where that is the reason; otherwise the file is damaged. */
+  private failed(what: string, cause?: unknown): ShardexError {
+    return this.remote?.takeFailure() ?? damaged(this.path, what, cause);
   }
 }
 

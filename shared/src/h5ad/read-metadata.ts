@@ -1,5 +1,5 @@
 import { InvalidInputError } from '../errors/index.js';
-import { openByteSource, type ByteSource } from '../storage/index.js';
+import { BlockingByteSource, isS3Uri, openByteSource, type ByteSource } from '../storage/index.js';
 import { Hdf5Bytes } from './hdf5/index.js';
 import { FrameReader } from './read-columns.js';
 import { Hdf5File } from './read-hdf5-file.js';
@@ -14,7 +14,8 @@ import type { DuplicateNames, H5adMetadata, MetadataRequest, ObsColumn } from '.
  * @throws CorruptDataError, UnsupportedDataError
  */
 export async function readMetadataHere(path: string, request: MetadataRequest): Promise<H5adMetadata> {
-  const source = await openByteSource(path);
+  // The HDF5 library reads without awaiting.
+  const source = isS3Uri(path) ? await BlockingByteSource.open(path) : await openByteSource(path);
   try {
     const bytes = await Hdf5Bytes.open(source);
     if (bytes.openForWriting) {

@@ -1,4 +1,4 @@
-/** Random access to the bytes of one immutable object: a local file now, an S3 object by the same contract. */
+/** Random access to the bytes of one immutable object: a local file, or an S3 object by the same contract. */
 export interface ByteSource {
   /** Where it is, as the user would write it. */
   readonly uri: string;
@@ -10,24 +10,39 @@ export interface ByteSource {
    *
    * @throws CorruptDataError when the object ends before that
    * @throws StorageUnavailableError when the storage failed
+   * @throws InvalidInputError when the object on S3 is no longer the one that was opened
    */
   readInto(offset: number, target: Uint8Array): Promise<void>;
   close(): Promise<void>;
 }
 
-/** A place that holds named objects: a folder now, an S3 prefix by the same contract. Names use "/". */
+/**
+ * A place that holds named objects: a folder, or an S3 prefix by the same contract. Names use "/".
+ *
+ * A prefix is a folder or one object: "jobs/1" means "jobs/1" itself and everything below "jobs/1/", not "jobs/10".
+ */
 export interface ObjectStore {
   readonly uri: string;
   /** @throws InvalidInputError when there is no such object */
   open(name: string): Promise<ByteSource>;
   exists(name: string): Promise<boolean>;
+  /** @throws InvalidInputError when there is no such object */
   readAll(name: string): Promise<Uint8Array>;
   /**
-   * Writes the parts in order as one object that appears whole or not at all (temporary name, fsync, rename).
+   * Writes the parts in order as one object that appears whole or not at all, replacing one of that name.
    *
    * @throws ResourceExhaustedError when the disk is full; nothing is left behind
    */
   commit(name: string, parts: readonly Uint8Array[]): Promise<void>;
+  /**
+   * Like `commit`, but replaces nothing: of several writers of one name exactly one succeeds. For small objects.
+   *
+   * @returns false when there is an object of that name
+   */
+  commitNew(name: string, parts: readonly Uint8Array[]): Promise<boolean>;
+  /** Copies a local file in as one object that appears whole or not at all. */
+  upload(name: string, path: string): Promise<void>;
+  /** Names below the prefix, in ascending order; empty where there is nothing. */
   list(prefix: string): Promise<string[]>;
   /** Removes every object below the prefix; absent ones are no error. */
   removeAll(prefix: string): Promise<void>;

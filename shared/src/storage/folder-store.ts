@@ -1,19 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { access, open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
+import { access, copyFile, link, open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, join, basename } from 'node:path';
-import { InvalidInputError, toShardexError } from '../errors/index.js';
+import { toShardexError } from '../errors/index.js';
 import type { ByteSource, ObjectStore } from './byte-source.js';
 import { FileByteSource } from './file-byte-source.js';
 import { makeFolder } from './make-folder.js';
+import { requireObjectName } from './object-name.js';
 
 /** Ends the names of objects that are still being written; such files are invisible to `list`. */
 const PARTIAL_SUFFIX = '.partial';
 
-/**
- * Objects as files below one folder; the folder and those within it are made when they are first needed.
- *
- * A prefix is a folder or one object: "jobs/1" means "jobs/1" itself and everything below "jobs/1/", not "jobs/10".
- */
+/** Objects as files below one folder; the folder and those within it are made when they are first needed. */
 export class FolderStore implements ObjectStore {
   constructor(readonly uri: string) {}
 
@@ -43,18 +40,28 @@ export class FolderStore implements ObjectStore {
   }
 
   async commit(name: string, parts: readonly Uint8Array[]): Promise<void> {
-    const path = this.pathOf(name);
-    const folder = dirname(path);
-    const partial = join(folder, `.${basename(path)}.${randomUUID()}${PARTIAL_SUFFIX}`);
-    try {
-      await makeFolder(folder);
-      await writeDurably(partial, parts);
-      await rename(partial, path);
-      await syncFolder(folder);
-    } catch (error) {
-      await rm(partial, { force: true });
-      throw toShardexError(error, `writing ${path}`);
-    }
+    await this.place(name, (partial) => writeDurably(partial, parts), rename);
+  }
+
+  async commitNew(name: string, parts: readonly Uint8Array[]): Promise<boolean> {
+    let isNew = true;
+    await this.place(
+      name,
+      (partial) => writeDurably(partial, parts),
+      async (partial, path) => {
+        // A link, unlike a rename, fails where there is a file already.
+        await link(partial, path).catch((error: unknown) => {
+          if (codeOf(error) !== 'EEXIST') throw error;
+          isNew = false;
+        });
+        await rm(partial);
+      },
+    );
+    return isNew;
+  }
+
+  async upload(name: string, path: string): Promise<void> {
+    await this.place(name, (partial) => copyDurably(path, partial), rename);
   }
 
   async list(prefix: string): Promise<string[]> {
@@ -87,13 +94,29 @@ export class FolderStore implements ObjectStore {
     }
   }
 
-  /** Refuses names that would leave the folder: names may come from other processes. */
-  private pathOf(name: string): string {
-    const segments = name.split('/');
-    if (name === '' || name.includes('\0') || segments.some((part) => part === '' || part === '.' || part === '..')) {
-      throw new InvalidInputError(`"${name}" is not the name of an object`, { details: { name } });
+  /** Writes a file under a hidden name and then gives it its own. */
+  private async place(
+    name: string,
+    write: (partial: string) => Promise<void>,
+    reveal: (partial: string, path: string) => Promise<void>,
+  ): Promise<void> {
+    const path = this.pathOf(name);
+    const folder = dirname(path);
+    const partial = join(folder, `.${basename(path)}.${randomUUID()}${PARTIAL_SUFFIX}`);
+    try {
+      await makeFolder(folder);
+      await write(partial);
+      await reveal(partial, path);
+      await syncFolder(folder);
+    } catch (error) {
+      await rm(partial, { force: true });
+      throw toShardexError(error, `writing ${path}`);
     }
-    return join(this.uri, ...segments);
+  }
+
+  private pathOf(name: string): string {
+    requireObjectName(name);
+    return join(this.uri, name);
   }
 }
 
@@ -106,6 +129,12 @@ async function writeDurably(path: string, parts: readonly Uint8Array[]): Promise
   } finally {
     await handle.close();
   }
+}
+
+async function copyDurably(from: string, to: string): Promise<void> {
+  await copyFile(from, to);
+  const handle = await open(to, 'r');
+  await handle.sync().finally(() => handle.close());
 }
 
 async function writeAll(handle: FileHandle, part: Uint8Array): Promise<void> {

@@ -1,5 +1,5 @@
-import { UnsupportedDataError } from '../../errors/index.js';
-import { FileByteSource } from '../../storage/index.js';
+import { InvalidInputError } from '../../errors/index.js';
+import { BlockingByteSource, FileByteSource, type ByteSource } from '../../storage/index.js';
 import { Hdf5Bytes } from '../hdf5/index.js';
 import { Hdf5File } from '../read-hdf5-file.js';
 import type { DatasetDescriptor } from '../types.js';
@@ -23,9 +23,10 @@ export class LibraryChunkStream implements ChunkStream {
     private readonly chunks: ArrayLike<number>,
     private readonly options: ChunkStreamOptions,
     private readonly stored: StoredChunkReader | null,
+    private readonly remote: BlockingByteSource | null,
   ) {}
 
-  /** @throws UnsupportedDataError when the source is not a local file */
+  /** A remote object is read by a thread of its own, since the library reads without awaiting. */
   static async open(
     dataset: DatasetDescriptor,
     map: ChunkMap,
@@ -33,20 +34,17 @@ export class LibraryChunkStream implements ChunkStream {
     options: ChunkStreamOptions,
   ): Promise<LibraryChunkStream> {
     const { source, label, rangeBytes, onStoredChunk } = options;
-    if (!(source instanceof FileByteSource)) {
-      const names = dataset.filters.map((step) => step.name).join(' and ');
-      throw new UnsupportedDataError(
-        `${label}: ${dataset.path} is compressed with ${names}, read from local files only`,
-        {
-          hint: 'copy the file to a local disk first',
-        },
-      );
+    const remote = source instanceof FileByteSource ? null : await openAgain(source);
+    try {
+      const file = await Hdf5File.open(await Hdf5Bytes.open(remote ?? source));
+      // The library keeps the stored bytes to itself: whoever wants them has them read a second time.
+      const wanted = onStoredChunk !== undefined;
+      const stored = wanted ? new StoredChunkReader(source, map, chunks, rangeBytes, label, dataset.path) : null;
+      return new LibraryChunkStream(file, dataset, map, chunks, options, stored, remote);
+    } catch (error) {
+      await remote?.close();
+      throw error;
     }
-    const file = await Hdf5File.open(await Hdf5Bytes.open(source));
-    // The library keeps the stored bytes to itself: whoever wants them has them read a second time.
-    const wanted = onStoredChunk !== undefined;
-    const stored = wanted ? new StoredChunkReader(source, map, chunks, rangeBytes, label, dataset.path) : null;
-    return new LibraryChunkStream(file, dataset, map, chunks, options, stored);
   }
 
   async nextInto(target: Uint8Array): Promise<void> {
@@ -60,6 +58,7 @@ export class LibraryChunkStream implements ChunkStream {
 
   close(): void {
     this.file.close();
+    void this.remote?.close();
   }
 
   /** One dimension: consecutive chunks are consecutive elements, so many are read at once. */
@@ -98,4 +97,14 @@ export class LibraryChunkStream implements ChunkStream {
       target.set(read.subarray(row * width, (row + 1) * width), row * columns * type.bytes);
     }
   }
+}
+
+/** The same object, read so that this thread can wait for it. @throws InvalidInputError when it is another one by now */
+async function openAgain({ uri, version }: ByteSource): Promise<BlockingByteSource> {
+  const remote = await BlockingByteSource.open(uri);
+  if (remote.version === version) return remote;
+  await remote.close();
+  throw new InvalidInputError(`${uri} changed while the job was running`, {
+    hint: 'run again once nothing writes to it',
+  });
 }
