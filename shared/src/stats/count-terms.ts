@@ -56,7 +56,7 @@ export class CountTerms {
   slopes(table: CountSlopeTable): Float64Array {
     return table.logAlphas.map((x, a) => {
       let slope = table.sum(this.above, a);
-      for (const [count, cells] of this.large) slope += cells * largeSlope(Math.exp(x), count);
+      for (const [count, cells] of this.large) slope += cells * largeCountSlope(Math.exp(x), count);
       return slope;
     });
   }
@@ -72,7 +72,7 @@ const digammaTail = (z: number): number => {
  * Σ_{l=64}^{count−1} α l/(1 + α l). With r = 1/α a term is 1 − r/(r + l), and the sum of 1/(r + l) is the difference of
  * digamma at b = r + count and a = r + 64.
  */
-function largeSlope(alpha: number, count: number): number {
+export function largeCountSlope(alpha: number, count: number): number {
   const r = 1 / alpha;
   const a = r + DENSE_COUNTS;
   const b = r + count;

@@ -1,5 +1,5 @@
 import jstat from 'jstat';
-import { fitDispersionTrend, trendAt, type DispersionTrend } from './dispersion-trend.js';
+import { fitDispersionTrend, trendAt, type DispersionTrend, type TrendRule } from './dispersion-trend.js';
 
 /** Least dispersion of the search, and least of its upper bound, max(10, cells), as DESeq2 has them. */
 export const LEAST_DISPERSION = 1e-8;
@@ -44,8 +44,9 @@ export function fitDispersionPrior(
   means: ArrayLike<number>,
   genewise: Float64Array,
   residualDegrees: number,
+  rule: TrendRule = 'deseq2',
 ): DispersionPrior {
-  const found = fitDispersionTrend(means, genewise);
+  const found = fitDispersionTrend(means, genewise, rule);
   const fitted: DispersionTrend = found.coefficients[0] > 0 ? found : POISSON_TREND;
   const leastMean = smallestPositive(means);
   const trend = genewise.map((_, gene) => trendAt(fitted, Math.max(means[gene], leastMean)));

@@ -27,3 +27,5 @@ export * from './apeglm.js';
 export * from './apeglm-direct.js';
 export * from './apeglm-prior.js';
 export * from './collinear-columns.js';
+export { fitDispersionPrior, type DispersionPrior } from './dispersion-prior.js';
+export * from './cell-glm/index.js';
