@@ -17,6 +17,20 @@ function addEight(sums: usize, weights: usize, y: v128): void {
   addVector(sums + 48, weights + 48, y);
 }
 
+/** Adds y times a row's basis to a gene's sums; eights: bytes of the whole groups of eight nodes. */
+// @ts-ignore: decorator
+@inline
+function addNodes(sums: usize, weights: usize, y: v128, K: u32, rowBytes: usize, eights: usize): void {
+  if (K == 16) {
+    addEight(sums, weights, y);
+    addEight(sums + 64, weights + 64, y);
+  } else {
+    let at: usize = 0;
+    for (; at < eights; at += 64) addEight(sums + at, weights + at, y);
+    for (; at < rowBytes; at += 16) addVector(sums + at, weights + at, y);
+  }
+}
+
 /**
  * Adds rows, strictly in order, to S (f64, nGenes × K, gene-major), to the exact sums of counts (f64) and to the number
  * of expressing cells (u32). weights: f64, nRows × K, the Lagrange basis of each row. K is even.
@@ -38,16 +52,25 @@ export function accumulateMeasures(
       store<f64>(total, load<f64>(total) + count);
       const expressing = nExpressing + (gene << 2);
       store<u32>(expressing, load<u32>(expressing) + 1);
-      const y = f64x2.splat(count);
-      const sums = S + gene * rowBytes;
-      if (K == 16) {
-        addEight(sums, w, y);
-        addEight(sums + 64, w + 64, y);
-      } else {
-        let at: usize = 0;
-        for (; at < eights; at += 64) addEight(sums + at, w + at, y);
-        for (; at < rowBytes; at += 16) addVector(sums + at, w + at, y);
-      }
+      addNodes(S + gene * rowBytes, w, f64x2.splat(count), K, rowBytes, eights);
+    }
+  }
+}
+
+/** The same of squared counts: Q[j,k] += y_ij² · l_k(log s_i). */
+export function accumulateSquares(
+  indptr: usize, genes: usize, counts: usize, nRows: u32, weights: usize, K: u32, Q: usize,
+): void {
+  const rowBytes = <usize>K << 3;
+  const eights = <usize>(K & ~7) << 3;
+  for (let row: u32 = 0; row < nRows; row++) {
+    const begin = load<u32>(indptr + (<usize>row << 2));
+    const end = load<u32>(indptr + (<usize>(row + 1) << 2));
+    const w = weights + <usize>row * rowBytes;
+    for (let i = begin; i < end; i++) {
+      const gene = <usize>load<u32>(genes + (<usize>i << 2));
+      const count = <f64>load<u32>(counts + (<usize>i << 2));
+      addNodes(Q + gene * rowBytes, w, f64x2.splat(count * count), K, rowBytes, eights);
     }
   }
 }

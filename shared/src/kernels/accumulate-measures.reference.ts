@@ -9,6 +9,7 @@ export interface PlainMeasures {
   readonly S: Float64Array;
   readonly sumCounts: Float64Array;
   readonly nExpressing: Uint32Array;
+  readonly squares?: Float64Array;
 }
 
 /**
@@ -28,7 +29,11 @@ export function accumulateMeasuresReference(
       const count = rows.counts[i];
       into.sumCounts[gene] += count;
       into.nExpressing[gene] += 1;
-      for (let k = 0; k < nNodes; k++) into.S[gene * nNodes + k] += count * weights[row * nNodes + k];
+      for (let k = 0; k < nNodes; k++) {
+        const weight = weights[row * nNodes + k];
+        into.S[gene * nNodes + k] += count * weight;
+        if (into.squares !== undefined) into.squares[gene * nNodes + k] += count * count * weight;
+      }
     }
   }
 }

@@ -48,6 +48,15 @@ export interface KernelExports {
     sumCounts: number,
     nExpressing: number,
   ): void;
+  accumulateSquares(
+    indptr: number,
+    genes: number,
+    counts: number,
+    nRows: number,
+    weights: number,
+    nNodes: number,
+    Q: number,
+  ): void;
   log1pArray(x: number, out: number, n: number): void;
   fitIntercepts(
     nGenes: number,

@@ -68,7 +68,7 @@ describe('accumulating measures', () => {
         const heap = KernelHeap.create();
         const nodes = nodesOver(2 * halfCount, 0.2, 5);
         const rows = toRows(heap, cells);
-        const accumulator = new MeasureAccumulator(heap, 5, nodes);
+        const accumulator = new MeasureAccumulator(heap, 5, nodes, true);
         accumulator.addRows(
           rows,
           cells.map((cell) => cell.s),
@@ -80,9 +80,11 @@ describe('accumulating measures', () => {
           S: new Float64Array(5 * nodes.count),
           sumCounts: new Float64Array(5),
           nExpressing: new Uint32Array(5),
+          squares: new Float64Array(5 * nodes.count),
         };
         accumulateMeasuresReference(rows, weights, nodes.count, twin);
         expect([...accumulator.S]).toEqual([...twin.S]);
+        expect([...(accumulator.squares ?? [])]).toEqual([...twin.squares]);
         expect([...accumulator.sumCounts]).toEqual([...twin.sumCounts]);
         expect([...accumulator.nExpressing]).toEqual([...twin.nExpressing]);
         expect(accumulator.nCells).toBe(cells.length);

@@ -49,6 +49,17 @@ export function fitDirect(cells: DirectCells, alpha: number): DirectFit {
   return { eta, fisher, logLikelihood };
 }
 
+/** Huber and White's variance of an intercept: squared shares of the score over the square of the observed information. */
+export function robustVarianceDirect({ counts, sizeFactors }: DirectCells, alpha: number, eta: number): number {
+  let [meat, observed] = [0, 0];
+  for (let i = 0; i < counts.length; i++) {
+    const mu = sizeFactors[i] * Math.exp(eta);
+    meat += ((counts[i] - mu) / (1 + alpha * mu)) ** 2;
+    observed += (mu * (1 + alpha * counts[i])) / (1 + alpha * mu) ** 2;
+  }
+  return meat / observed ** 2;
+}
+
 /** Cox–Reid profile log-likelihood of α: Σ_groups ℓ(η̂(α), α) − ½ Σ_groups log W; empty groups take no part. */
 export function profileDirect(groups: readonly DirectCells[], alpha: number): number {
   let sum = 0;

@@ -2,9 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { InvalidInputError } from '../errors/index.js';
 import { KernelHeap } from '../kernels/index.js';
 import { GeneStatus } from './gene-status.js';
-import { fitDirect } from './nb-direct.reference.js';
+import { fitDirect, robustVarianceDirect } from './nb-direct.reference.js';
 import { fitPerturbation, freezeControl, type NbFitOptions, type NbResult } from './nb-fit.js';
 import { normalTwoSided } from './normal-tail.js';
+import { log10StudentTwoSided, studentTwoSided } from './student-tail.js';
 import { SmallScreen } from './small-screen.reference.js';
 
 const MEANS = [0.02, 0.05, 0.3, 1, 3, 10, 50];
@@ -21,6 +22,13 @@ const fit = (from: SmallScreen, dispersions: ArrayLike<number>, options: NbFitOp
   const heap = KernelHeap.create();
   const control = freezeControl(heap, from.nodes, from.measures(heap, 0), dispersions);
   return fitPerturbation(heap, control, from.measures(heap, 1), options);
+};
+
+const fitRobust = (from: SmallScreen, dispersions: ArrayLike<number>, options: NbFitOptions): NbResult => {
+  const heap = KernelHeap.create();
+  const [controlMeasures, perturbed] = [0, 1].map((group) => from.measures(heap, group));
+  const control = freezeControl(heap, from.nodes, controlMeasures, dispersions, controlMeasures.squares);
+  return fitPerturbation(heap, control, perturbed, { ...options, squares: perturbed.squares });
 };
 
 /** One gene a column, one cell a row; size factors as given. */
@@ -60,6 +68,43 @@ describe('the negative binomial test of one perturbation', () => {
       expect(lrt.log2FoldChange[gene]).toBe(wald.log2FoldChange[gene]);
     }
     expect(compared).toBeGreaterThan(25);
+  });
+
+  it("takes Wald's p-values from Student's t with the cells of both arms less two as degrees of freedom", () => {
+    const t = fit(screen, dispersions, { test: 'wald', waldReference: 't' });
+    expect(t.zScore).toEqual(wald.zScore);
+    expect(t.pValue).toEqual(t.zScore.map((z) => studentTwoSided(z, 900 + 150 - 2)));
+    expect(t.log10PValue).toEqual(t.zScore.map((z) => log10StudentTwoSided(z, 900 + 150 - 2)));
+    expect(t.pValue).not.toEqual(wald.pValue);
+  });
+
+  it('has the robust standard errors of sums over cells to 1e-8, and Wald uses them', () => {
+    // Half and twice the dispersion: the sandwich does not rest on the model's variance.
+    for (const factor of [0.5, 1, 2]) {
+      const assumed = dispersions.map((dispersion) => factor * dispersion);
+      const robust = fitRobust(screen, assumed, { test: 'wald' });
+      let compared = 0;
+      for (let gene = 0; gene < screen.nGenes; gene++) {
+        const groups = [0, 1].map((group) => screen.cells(group, gene));
+        const fits = groups.map((cells) => fitDirect(cells, assumed[gene]));
+        if (fits.some(({ fisher }) => fisher === 0)) continue;
+        compared++;
+        const variances = groups.map((cells, group) => robustVarianceDirect(cells, assumed[gene], fits[group].eta));
+        const expected = Math.sqrt(variances[0] + variances[1]) / Math.LN2;
+        const standardError = robust.standardErrorRobustLog2?.[gene] ?? NaN;
+        expect(Math.abs(standardError / expected - 1)).toBeLessThan(1e-8);
+        expect(robust.zScore[gene]).toBe(robust.log2FoldChange[gene] / standardError);
+      }
+      expect(compared).toBeGreaterThan(25);
+    }
+  });
+
+  it('leaves likelihood ratios as they are when robust standard errors stand beside them', () => {
+    const robust = fitRobust(screen, dispersions, { test: 'lrt' });
+    expect(robust.pValue).toEqual(lrt.pValue);
+    expect(robust.standardErrorLog2).toEqual(lrt.standardErrorLog2);
+    expect(robust.standardErrorRobustLog2).not.toBeNull();
+    expect(lrt.standardErrorRobustLog2).toBeNull();
   });
 
   it('has the likelihood-ratio statistic of sums over cells', () => {

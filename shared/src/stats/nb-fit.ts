@@ -11,7 +11,11 @@ import {
   type NodeSet,
 } from '../kernels/index.js';
 import { GeneStatus } from './gene-status.js';
-import { log10NormalTwoSided, normalTwoSided } from './normal-tail.js';
+import { robustVariances } from './robust-variance.js';
+import { log10StudentTwoSided, studentTwoSided } from './student-tail.js';
+
+/** Intercept and fold change. */
+const COEFFICIENTS = 2;
 
 /** The control, fitted once at the final dispersions and compared with every perturbation. */
 export interface FrozenControl {
@@ -22,11 +26,17 @@ export interface FrozenControl {
   readonly dispersions: Float64Array;
   /** s_k; f64 in the heap. */
   readonly nodeSizeFactors: Float64Array;
+  /** Huber–White's variances of η₀; null where they were not asked for. */
+  readonly robust: Float64Array | null;
 }
 
 export interface NbFitOptions {
   /** `lrt`: likelihood-ratio test, calibrated also at low counts. `wald`: log2FoldChange over its standard error. */
   readonly test: 'lrt' | 'wald';
+  /** Distribution of the Wald statistic: `t` has the cells of both arms − 2 degrees of freedom. Absent: `normal`. */
+  readonly waldReference?: 'normal' | 't';
+  /** Q of the perturbation, nGenes × K: asks for Huber–White standard errors, which the Wald test then uses. */
+  readonly squares?: Float64Array | null;
   /** `GeneStatus.tested` where a gene is to be tested; the others keep their status and get NaN. Absent: all. */
   readonly geneStatus?: ArrayLike<number>;
 }
@@ -37,7 +47,9 @@ export interface NbResult {
   readonly log2FoldChange: Float64Array;
   /** √(1/W_p + 1/W₀)/ln 2. */
   readonly standardErrorLog2: Float64Array;
-  /** LRT: signed root of the statistic. Wald: log2FoldChange / standardErrorLog2. */
+  /** Huber–White's, for log2 too; NaN where an arm has no counts. null unless asked for. */
+  readonly standardErrorRobustLog2: Float64Array | null;
+  /** LRT: signed root of the statistic. Wald: log2FoldChange over its standard error, the robust one if there is one. */
   readonly zScore: Float64Array;
   /** Two-sided; 0 where it underflows. */
   readonly pValue: Float64Array;
@@ -60,6 +72,7 @@ export interface NbResult {
  * the control's part of the joint fit with any perturbation.
  *
  * @param dispersions - α per gene, finite and not negative
+ * @param squares - Q of the control, for Huber–White standard errors
  * @returns arrays in the heap; they live until the heap is released below them
  * @throws InvalidInputError for a dispersion that is negative or not finite
  */
@@ -68,6 +81,7 @@ export function freezeControl(
   nodes: NodeSet,
   measures: GroupMeasures,
   dispersions: ArrayLike<number>,
+  squares: Float64Array | null = null,
 ): FrozenControl {
   const copy = heap.copyF64(dispersions);
   const bad = copy.findIndex((alpha) => !(alpha >= 0 && alpha < Infinity));
@@ -78,7 +92,9 @@ export function freezeControl(
     });
   }
   const nodeSizeFactors = heap.copyF64(nodes.sizeFactors);
-  return { measures, fits: fitIntercepts(heap, nodeSizeFactors, measures, copy), dispersions: copy, nodeSizeFactors };
+  const fits = fitIntercepts(heap, nodeSizeFactors, measures, copy);
+  const robust = squares && robustVariances(measures, squares, fits, nodeSizeFactors, copy);
+  return { measures, fits, dispersions: copy, nodeSizeFactors, robust };
 }
 
 /**
@@ -96,11 +112,14 @@ export function fitPerturbation(
   perturbation: GroupMeasures,
   options: NbFitOptions,
 ): NbResult {
-  const result = emptyResult(perturbation.nGenes);
+  const { squares = null } = options;
+  const result = emptyResult(perturbation.nGenes, squares !== null && control.robust !== null);
   if (perturbation.nCells === 0 || control.measures.nCells === 0) {
     result.status.fill(GeneStatus.tooFewCells);
     return result;
   }
+  const isT = options.test === 'wald' && options.waldReference === 't';
+  const degrees = isT ? control.measures.nCells + perturbation.nCells - COEFFICIENTS : Infinity;
   heap.scoped(() => {
     const { nodeSizeFactors, dispersions } = control;
     const fits = fitIntercepts(heap, nodeSizeFactors, perturbation, dispersions);
@@ -108,20 +127,26 @@ export function fitPerturbation(
       options.test === 'lrt'
         ? likelihoodRatios(heap, nodeSizeFactors, dispersions, control, { measures: perturbation, fits })
         : null;
+    const robust = squares && robustVariances(perturbation, squares, fits, nodeSizeFactors, dispersions);
+    const pair = { control: control.fits, perturbation: fits, ratios, degrees };
     for (let gene = 0; gene < perturbation.nGenes; gene++) {
       result.status[gene] = options.geneStatus?.[gene] ?? GeneStatus.tested;
       if (result.status[gene] !== GeneStatus.tested) continue;
-      fillGene(result, gene, control.fits, fits, ratios);
+      if (result.standardErrorRobustLog2 !== null && robust !== null && control.robust !== null) {
+        result.standardErrorRobustLog2[gene] = Math.sqrt(robust[gene] + control.robust[gene]) / Math.LN2;
+      }
+      fillGene(result, gene, pair);
     }
   });
   return result;
 }
 
-const emptyResult = (nGenes: number): NbResult => {
+const emptyResult = (nGenes: number, withRobust: boolean): NbResult => {
   const missing = (): Float64Array => new Float64Array(nGenes).fill(NaN);
   return {
     log2FoldChange: missing(),
     standardErrorLog2: missing(),
+    standardErrorRobustLog2: withRobust ? missing() : null,
     zScore: missing(),
     pValue: missing(),
     log10PValue: missing(),
@@ -133,13 +158,17 @@ const emptyResult = (nGenes: number): NbResult => {
   };
 };
 
-function fillGene(
-  result: NbResult,
-  gene: number,
-  control: Intercepts,
-  perturbation: Intercepts,
-  ratios: LikelihoodRatios | null,
-): void {
+/** Fits of both arms, and what the test needs beside them. */
+interface FittedPair {
+  readonly control: Intercepts;
+  readonly perturbation: Intercepts;
+  /** null: Wald. */
+  readonly ratios: LikelihoodRatios | null;
+  /** Of Student's t; infinite for the normal distribution. */
+  readonly degrees: number;
+}
+
+function fillGene(result: NbResult, gene: number, { control, perturbation, ratios, degrees }: FittedPair): void {
   const controlEmpty = isEmptyArm(control.flags[gene]);
   const perturbationEmpty = isEmptyArm(perturbation.flags[gene]);
   result.meanControl[gene] = controlEmpty ? 0 : Math.exp(control.eta[gene]);
@@ -157,10 +186,10 @@ function fillGene(
   const oneEmpty = controlEmpty || perturbationEmpty;
   let zScore = NaN;
   if (ratios !== null) zScore = Math.sign(log2FoldChange) * Math.sqrt(Math.max(ratios.statistic[gene], 0));
-  else if (!oneEmpty) zScore = log2FoldChange / standardError;
+  else if (!oneEmpty) zScore = log2FoldChange / (result.standardErrorRobustLog2?.[gene] ?? standardError);
   result.zScore[gene] = zScore;
-  result.pValue[gene] = normalTwoSided(zScore);
-  result.log10PValue[gene] = log10NormalTwoSided(zScore);
+  result.pValue[gene] = studentTwoSided(zScore, degrees);
+  result.log10PValue[gene] = log10StudentTwoSided(zScore, degrees);
 
   const converged =
     isConverged(control.flags[gene]) &&

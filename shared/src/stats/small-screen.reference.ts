@@ -1,11 +1,4 @@
-import {
-  MeasureAccumulator,
-  loadRows,
-  type GroupMeasures,
-  type HeapRows,
-  type KernelHeap,
-  type NodeSet,
-} from '../kernels/index.js';
+import { MeasureAccumulator, loadRows, type HeapRows, type KernelHeap, type NodeSet } from '../kernels/index.js';
 import { chooseNodes } from './chebyshev-nodes.js';
 import type { DirectCells } from './nb-direct.reference.js';
 import { Sfc32 } from './simulation-random.js';
@@ -67,8 +60,8 @@ export class SmallScreen {
     return loadRows(heap, { indptr, indices, counts });
   }
 
-  measures(heap: KernelHeap, group: number): GroupMeasures {
-    const accumulator = new MeasureAccumulator(heap, this.nGenes, this.nodes);
+  measures(heap: KernelHeap, group: number): MeasureAccumulator {
+    const accumulator = new MeasureAccumulator(heap, this.nGenes, this.nodes, true);
     accumulator.addRows(this.rows(heap, group), this.sizeFactors[group]);
     return accumulator;
   }
