@@ -1,6 +1,7 @@
 export * from './types.js';
 export * from './write-h5ad.js';
 export * from './write-types.js';
+export * from './extend-h5ad.js';
 export * from './write-csv.js';
 export * from './write-parquet.js';
 export { fitRecord } from './write-record-limit.js';

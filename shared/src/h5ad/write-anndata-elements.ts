@@ -1,6 +1,6 @@
 import { InvalidInputError } from '../errors/index.js';
 import type { Hdf5Skeleton } from './write-hdf5-skeleton.js';
-import type { ColumnSpec, DataFrameSpec, NumericArray, UnsDict, UnsValue } from './write-types.js';
+import type { ColumnSpec, DataFrameSpec, MatrixDtype, NumericArray, UnsDict, UnsValue } from './write-types.js';
 
 /** Attaches what tells anndata how to read an object. */
 export function writeEncoding(file: Hdf5Skeleton, path: string, type: string, version: string): void {
@@ -11,6 +11,12 @@ export function writeEncoding(file: Hdf5Skeleton, path: string, type: string, ve
 export function writeEmptyDict(file: Hdf5Skeleton, path: string): void {
   file.group(path);
   writeEncoding(file, path, 'dict', '0.1.0');
+}
+
+/** A dense matrix without its values; they are written later. */
+export function writeDensePlaceholder(file: Hdf5Skeleton, path: string, dtype: MatrixDtype): void {
+  file.contiguousPlaceholder(`/${path}`, dtype, 2);
+  writeEncoding(file, `/${path}`, 'array', '0.2.0');
 }
 
 /**
@@ -52,6 +58,11 @@ function writeColumn(file: Hdf5Skeleton, path: string, column: ColumnSpec, nRows
     writeArray(file, `${path}/codes`, column.codes, [nRows]);
     writeStrings(file, `${path}/categories`, column.categories);
   }
+}
+
+/** One more numeric column of a dataframe; the frame's `column-order` has to name it. */
+export function writeNumericColumn(file: Hdf5Skeleton, path: string, values: NumericArray): void {
+  writeArray(file, path, values, [values.length]);
 }
 
 /** Writes `uns`, or any dictionary within it. */

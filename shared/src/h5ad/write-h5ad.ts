@@ -1,44 +1,29 @@
 import { InvalidInputError, InvariantBrokenError, ShardexError, toShardexError } from '../errors/index.js';
-import { writeDataFrame, writeDict, writeEmptyDict, writeEncoding } from './write-anndata-elements.js';
+import {
+  writeDataFrame,
+  writeDensePlaceholder,
+  writeDict,
+  writeEmptyDict,
+  writeEncoding,
+} from './write-anndata-elements.js';
 import { encodeChunkIndex, type StoredChunk } from './write-chunk-index.js';
 import { rowOffsetType, StreamingCsrAppender } from './write-csr-appender.js';
-import { Hdf5Skeleton, bytesPerElement, type BulkDtype } from './write-hdf5-skeleton.js';
+import { aligned, DenseMatrices, patchContiguous } from './write-dense-matrices.js';
+import { Hdf5Skeleton } from './write-hdf5-skeleton.js';
 import {
-  clearModificationTime,
-  locateMessages,
   patchChunkIndex,
-  patchContiguousLayout,
   patchDimensions,
   patchEndOfFile,
+  prepareHeaders,
   readEndOfFile,
   type HeaderPositions,
 } from './write-object-header.js';
 import { TemporaryFile } from './write-temporary-file.js';
-import type {
-  CsrAppender,
-  DataFrameSpec,
-  H5adSkeleton,
-  H5adWriter,
-  MatrixDtype,
-  MatrixPath,
-  MatrixRows,
-} from './write-types.js';
+import type { CsrAppender, DataFrameSpec, H5adSkeleton, H5adWriter, MatrixPath, MatrixRows } from './write-types.js';
 
-/** Bulk data begins on a page, so that reads of whole rows need no extra page. */
-const ALIGNMENT = 4096;
 /** The empty groups and attributes of an AnnData file. */
 const MIN_FILE_BYTES = 1 << 16;
 const CSR_PARTS = { values: 'X/data', indices: 'X/indices', indptr: 'X/indptr' } as const;
-
-/** A dense matrix and its place in the file. */
-interface Dense {
-  readonly dtype: MatrixDtype;
-  readonly nRows: number;
-  readonly nColumns: number;
-  address: number;
-  /** 1 for each row that was written. */
-  readonly written: Uint8Array;
-}
 
 /**
  * Writes AnnData files without their matrices ever passing through memory.
@@ -56,7 +41,7 @@ export class H5adFileWriter implements H5adWriter {
     private readonly file: TemporaryFile,
     private readonly skeleton: H5adSkeleton,
     private readonly headers: ReadonlyMap<string, HeaderPositions>,
-    private readonly dense: ReadonlyMap<string, Dense>,
+    private readonly dense: DenseMatrices,
     /** First byte after the dense matrices. */
     private readonly endOfDense: number,
   ) {}
@@ -75,26 +60,15 @@ export class H5adFileWriter implements H5adWriter {
     const file = await TemporaryFile.create(path);
     try {
       // Ahead of all else: HDF5 may abort instead of returning an error when the disk fills up under it.
-      const denseBytes = [...dense.values()].reduce((sum, matrix) => sum + matrix.nRows * rowBytes(matrix), 0);
-      await file.requireRoom(estimateSkeletonBytes(skeleton) + denseBytes);
+      await file.requireRoom(estimateSkeletonBytes(skeleton) + dense.bytes);
       const addresses = await writeSkeleton(file, skeleton, dense);
       if ((await readEndOfFile(file)) !== (await file.sizeBytes())) {
         throw new InvariantBrokenError(`writing ${path}: HDF5 did not finish the skeleton`, {
           hint: 'check the room left on the disk',
         });
       }
-      const headers = new Map<string, HeaderPositions>();
-      for (const [name, address] of addresses) {
-        const header = await locateMessages(file, address, name);
-        headers.set(name, header);
-        await clearModificationTime(file, header);
-      }
-      let position = aligned(await file.sizeBytes());
-      for (const matrix of dense.values()) {
-        matrix.address = position;
-        position = aligned(position + matrix.nRows * rowBytes(matrix));
-      }
-      return new H5adFileWriter(file, skeleton, headers, dense, position);
+      const headers = await prepareHeaders(file, addresses);
+      return new H5adFileWriter(file, skeleton, headers, dense, dense.place(await file.sizeBytes()));
     } catch (error) {
       // When HDF5 aborts it says nothing; the state of the disk does.
       const noRoom = await file.requireRoom(MIN_FILE_BYTES).catch((reason: unknown) => reason);
@@ -104,20 +78,7 @@ export class H5adFileWriter implements H5adWriter {
   }
 
   async writeRows(matrix: MatrixPath, rowBegin: number, data: MatrixRows): Promise<void> {
-    const target = this.dense.get(matrix);
-    if (target === undefined) throw new InvariantBrokenError(`${this.file.path} has no dense matrix ${matrix}`);
-    if (dtypeOf(data) !== target.dtype) {
-      throw new InvariantBrokenError(`${matrix} holds ${target.dtype} but was given ${dtypeOf(data)}`);
-    }
-    const nRows = target.nColumns === 0 ? 0 : data.length / target.nColumns;
-    if (!Number.isInteger(nRows) || rowBegin < 0 || rowBegin + nRows > target.nRows) {
-      throw new InvariantBrokenError(
-        `${data.length} values from row ${rowBegin} do not fit ${matrix} of ${target.nRows} × ${target.nColumns}`,
-      );
-    }
-    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    await this.file.writeAt(bytes, target.address + rowBegin * rowBytes(target));
-    target.written.fill(1, rowBegin, rowBegin + nRows);
+    await this.dense.writeRows(this.file, matrix, rowBegin, data);
   }
 
   csrAppender(): CsrAppender {
@@ -129,7 +90,7 @@ export class H5adFileWriter implements H5adWriter {
 
   async close(): Promise<void> {
     try {
-      await this.patchDense();
+      await this.dense.patch(this.file, (path) => this.headerOf(path));
       const endOfFile = this.skeleton.csr === undefined ? this.endOfDense : await this.finishCsr();
       await patchEndOfFile(this.file, endOfFile);
       await this.file.use((handle) => handle.truncate(endOfFile));
@@ -145,14 +106,6 @@ export class H5adFileWriter implements H5adWriter {
     await this.file.discard();
   }
 
-  private async patchDense(): Promise<void> {
-    for (const [path, matrix] of this.dense) {
-      const missing = matrix.nColumns === 0 ? -1 : matrix.written.indexOf(0);
-      if (missing >= 0) throw new InvariantBrokenError(`row ${missing} of ${path} was never written`);
-      await this.patchContiguous(path, [matrix.nRows, matrix.nColumns], matrix.address, matrix.dtype);
-    }
-  }
-
   /** @returns the end of the file */
   private async finishCsr(): Promise<number> {
     this.csrAppender();
@@ -160,22 +113,11 @@ export class H5adFileWriter implements H5adWriter {
     const indptrAddress = aligned(position);
     await this.file.writeAt(new Uint8Array(stored.indptr.buffer), indptrAddress);
     const offsetType = stored.indptr instanceof Int32Array ? 'i32' : 'i64';
-    await this.patchContiguous(CSR_PARTS.indptr, [stored.indptr.length], indptrAddress, offsetType);
+    const header = this.headerOf(CSR_PARTS.indptr);
+    await patchContiguous(this.file, header, CSR_PARTS.indptr, [stored.indptr.length], indptrAddress, offsetType);
     const end = aligned(indptrAddress + stored.indptr.byteLength);
     const afterValues = await this.patchChunked(CSR_PARTS.values, stored.nnz, stored.values, end);
     return this.patchChunked(CSR_PARTS.indices, stored.nnz, stored.indices, afterValues);
-  }
-
-  private async patchContiguous(
-    path: string,
-    shape: readonly number[],
-    address: number,
-    dtype: BulkDtype,
-  ): Promise<void> {
-    const header = this.headerOf(path);
-    const bytes = shape.reduce((product, size) => product * size, bytesPerElement(dtype));
-    await patchDimensions(this.file, header, path, shape);
-    await patchContiguousLayout(this.file, header, path, address, bytes);
   }
 
   private async patchChunked(
@@ -200,20 +142,14 @@ export class H5adFileWriter implements H5adWriter {
   }
 }
 
-function denseMatrices(skeleton: H5adSkeleton): Map<string, Dense> {
+function denseMatrices(skeleton: H5adSkeleton): DenseMatrices {
   const nObs = skeleton.obs.index.length;
   const nVar = skeleton.var.index.length;
-  const matrices = new Map<string, Dense>();
-  const add = (path: string, dtype: MatrixDtype, nRows: number, nColumns: number): void => {
-    if (matrices.has(path) || path.split('/').length > 2) {
-      throw new InvalidInputError(`"${path}" is no name, or is named twice, for a matrix of an h5ad file`);
-    }
-    matrices.set(path, { dtype, nRows, nColumns, address: 0, written: new Uint8Array(nRows) });
-  };
-  if (skeleton.dense?.X !== undefined) add('X', skeleton.dense.X, nObs, nVar);
-  for (const { name, dtype } of skeleton.dense?.layers ?? []) add(`layers/${name}`, dtype, nObs, nVar);
+  const matrices = new DenseMatrices();
+  if (skeleton.dense?.X !== undefined) matrices.add('X', skeleton.dense.X, nObs, nVar);
+  for (const { name, dtype } of skeleton.dense?.layers ?? []) matrices.add(`layers/${name}`, dtype, nObs, nVar);
   for (const [name, { columns, dtype }] of Object.entries(skeleton.varm ?? {}))
-    add(`varm/${name}`, dtype, nVar, columns);
+    matrices.add(`varm/${name}`, dtype, nVar, columns);
   return matrices;
 }
 
@@ -233,7 +169,7 @@ function estimateSkeletonBytes({ obs, var: genes }: H5adSkeleton): number {
 async function writeSkeleton(
   file: TemporaryFile,
   skeleton: H5adSkeleton,
-  dense: ReadonlyMap<string, Dense>,
+  dense: DenseMatrices,
 ): Promise<Map<string, number>> {
   const hdf5 = await Hdf5Skeleton.create(file.temporaryPath, file.path);
   try {
@@ -242,10 +178,7 @@ async function writeSkeleton(
     writeDataFrame(hdf5, '/obs', skeleton.obs);
     writeDataFrame(hdf5, '/var', skeleton.var);
     writeDict(hdf5, '/uns', skeleton.uns);
-    for (const [path, { dtype }] of dense) {
-      hdf5.contiguousPlaceholder(`/${path}`, dtype, 2);
-      writeEncoding(hdf5, `/${path}`, 'array', '0.2.0');
-    }
+    for (const [path, dtype] of dense.entries()) writeDensePlaceholder(hdf5, path, dtype);
     if (skeleton.csr !== undefined) {
       const { chunkElements, gzipLevel } = skeleton.csr;
       const shape = new BigInt64Array([BigInt(skeleton.obs.index.length), BigInt(skeleton.var.index.length)]);
@@ -261,13 +194,4 @@ async function writeSkeleton(
     throw hdf5.abandon(error);
   }
   return hdf5.close();
-}
-
-const rowBytes = (matrix: Dense): number => matrix.nColumns * bytesPerElement(matrix.dtype);
-const aligned = (position: number): number => Math.ceil(position / ALIGNMENT) * ALIGNMENT;
-
-function dtypeOf(data: MatrixRows): MatrixDtype {
-  if (data instanceof Float32Array) return 'f32';
-  if (data instanceof Float64Array) return 'f64';
-  return data instanceof Uint8Array ? 'u8' : 'i32';
 }

@@ -33,6 +33,16 @@ export interface CompoundMember {
   readonly strpad?: number;
 }
 
+/** What h5wasm tells of a dataset, as far as writing asks. `shape` is null for no dataspace, `chunks` for no chunks. */
+export interface DatasetMetadata {
+  readonly type: number;
+  readonly size: number;
+  readonly signed: boolean;
+  readonly vlen: boolean;
+  readonly shape: readonly number[] | null;
+  readonly chunks: readonly number[] | null;
+}
+
 /**
  * The calls of h5wasm's low-level module that writing uses. Its own type declarations import without file extensions,
  * which strict resolution turns into `any`; this states what we rely on. A status below zero is a failure, but zero is
@@ -43,6 +53,7 @@ export interface CompoundMember {
 export interface Hdf5Module {
   readonly HEAPU8: Uint8Array;
   readonly H5F_ACC_TRUNC: number;
+  readonly H5F_ACC_RDWR: number;
   readonly H5F_LIBVER_EARLIEST: number;
   readonly H5F_LIBVER_LATEST: number;
   readonly H5G_GROUP: number;
@@ -65,6 +76,10 @@ export interface Hdf5Module {
   /** Throws when the path does not exist. */
   get_type(file: bigint, path: string): number;
   get_attribute_names(file: bigint, path: string): string[];
+  get_dataset_metadata(file: bigint, path: string): DatasetMetadata;
+  /** Overwrites all of a dataset when count, offset and strides are null. */
+  set_dataset_data(file: bigint, path: string, count: null, offset: null, strides: null, pointer: bigint): number;
+  delete_attribute(file: bigint, path: string, name: string): number;
   /** 8 bytes: the address of the object's header. */
   create_object_reference(file: bigint, path: string): ArrayLike<number>;
 }

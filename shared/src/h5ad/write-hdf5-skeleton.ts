@@ -45,7 +45,7 @@ const elementTypeOf = (array: NumericArray): ElementType => {
 };
 
 /**
- * The small objects of a new HDF5 file, written with h5wasm: groups, attributes, strings, short arrays, compounds, and
+ * The small objects of an HDF5 file, written with h5wasm: groups, attributes, strings, short arrays, compounds, and
  * place-holders for bulk datasets whose bytes are appended later.
  *
  * h5wasm reports most failures of the HDF5 library as success, so after every call we ask whether the library has
@@ -67,10 +67,22 @@ export class Hdf5Skeleton {
    * @param displayPath - how error messages call it
    */
   static async create(path: string, displayPath: string): Promise<Hdf5Skeleton> {
-    const module = await loadHdf5Module();
+    return Hdf5Skeleton.open(await loadHdf5Module(), 'H5F_ACC_TRUNC', path, displayPath);
+  }
+
+  /** Opens a file to add to it, and to replace small values. */
+  static async reopen(path: string, displayPath: string): Promise<Hdf5Skeleton> {
+    return Hdf5Skeleton.open(await loadHdf5Module(), 'H5F_ACC_RDWR', path, displayPath);
+  }
+
+  private static open(
+    module: Hdf5Module,
+    mode: 'H5F_ACC_TRUNC' | 'H5F_ACC_RDWR',
+    path: string,
+    displayPath: string,
+  ): Hdf5Skeleton {
     takeDiagnostics();
-    const { H5F_ACC_TRUNC, H5F_LIBVER_EARLIEST, H5F_LIBVER_LATEST } = module;
-    const fileId = module.open(path, H5F_ACC_TRUNC, false, H5F_LIBVER_EARLIEST, H5F_LIBVER_LATEST);
+    const fileId = module.open(path, module[mode], false, module.H5F_LIBVER_EARLIEST, module.H5F_LIBVER_LATEST);
     // A refusal is an identifier below zero, seen through 64 bits as unsigned or signed.
     if (BigInt.asIntN(64, fileId) < 0n) {
       throw failure(displayPath, 'the file');
@@ -104,6 +116,46 @@ export class Hdf5Skeleton {
 
   numeric(path: string, values: NumericArray, shape: readonly number[]): void {
     this.withHeap(values, (pointer) => this.dataset(path, pointer, { ...common(shape), ...elementTypeOf(values) }));
+  }
+
+  has(path: string): boolean {
+    const { H5G_GROUP, H5G_DATASET } = this.module;
+    const type = this.typeOf(path);
+    takeDiagnostics();
+    return type === H5G_GROUP || type === H5G_DATASET;
+  }
+
+  /** @throws UnsupportedDataError when the dataset has another type or shape */
+  replaceNumeric(path: string, values: NumericArray, shape: readonly number[]): void {
+    this.requireLayout(path, elementTypeOf(values), shape);
+    this.withHeap(values, (pointer) => this.overwrite(path, pointer));
+  }
+
+  /** @throws UnsupportedDataError when the dataset is no single string of variable length */
+  replaceString(path: string, text: string): void {
+    this.requireLayout(path, VLEN_STRING, []);
+    const interned = new Map<string, number>();
+    try {
+      const pointers = new Uint32Array([this.intern(text, interned, path)]);
+      this.withHeap(pointers, (pointer) => this.overwrite(path, pointer));
+    } finally {
+      for (const pointer of interned.values()) this.module._free(pointer);
+    }
+  }
+
+  replaceStringArrayAttribute(path: string, name: string, texts: readonly string[]): void {
+    this.check(this.module.delete_attribute(this.fileId, path, name), `${path}@${name}`);
+    this.stringArrayAttribute(path, name, texts);
+  }
+
+  /**
+   * A contiguous dataset that is there already: its rows can be overwritten in their place.
+   *
+   * @throws UnsupportedDataError when it has another type, shape or layout
+   */
+  existing(path: string, dtype: BulkDtype, shape: readonly number[]): void {
+    this.requireLayout(path, TYPES[dtype], shape);
+    this.datasetPaths.push(path);
   }
 
   /** Variable-length UTF-8; `shape` is empty for a single string. */
@@ -232,6 +284,21 @@ export class Hdf5Skeleton {
     this.datasetPaths.push(path);
   }
 
+  private overwrite(path: string, pointer: bigint): void {
+    this.check(this.module.set_dataset_data(this.fileId, path, null, null, null, pointer), path);
+  }
+
+  private requireLayout(path: string, { type, size, signed }: ElementType, shape: readonly number[]): void {
+    const found = this.module.get_dataset_metadata(this.fileId, path);
+    const isOfType = found.type === type && found.size === size && (type !== INTEGER || found.signed === signed);
+    const isOfShape = found.shape?.join() === shape.join();
+    if (isOfType && isOfShape && found.chunks === null) return;
+    throw new UnsupportedDataError(`${this.displayPath}: ${path} is not stored as shardex writes it`, {
+      hint: 'run "shardex de" again',
+      details: { path },
+    });
+  }
+
   private withHeap(values: NumericArray | Buffer, body: (pointer: bigint) => void): void {
     const pointer = this.allocate(values.byteLength);
     try {
@@ -272,13 +339,16 @@ export class Hdf5Skeleton {
   }
 
   private requireType(path: string, type: number): void {
-    let found: number | null = null;
+    if (this.typeOf(path) !== type) throw failure(this.displayPath, path);
+  }
+
+  private typeOf(path: string): number | null {
     try {
-      found = this.module.get_type(this.fileId, path);
+      return this.module.get_type(this.fileId, path);
     } catch {
-      // "name not defined": the object was not made.
+      // "name not defined": there is no such object.
+      return null;
     }
-    if (found !== type) throw failure(this.displayPath, path);
   }
 
   private requireAttribute(path: string, name: string): void {

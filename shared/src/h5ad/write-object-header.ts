@@ -48,8 +48,22 @@ export async function locateMessages(file: TemporaryFile, address: number, path:
   return { dataspace, layout, modificationTime: found.get(MODIFICATION_TIME) ?? null };
 }
 
+/** Finds the messages of every dataset's header and clears its time stamp. @param addresses - of the headers, by path */
+export async function prepareHeaders(
+  file: TemporaryFile,
+  addresses: ReadonlyMap<string, number>,
+): Promise<Map<string, HeaderPositions>> {
+  const headers = new Map<string, HeaderPositions>();
+  for (const [path, address] of addresses) {
+    const header = await locateMessages(file, address, path);
+    headers.set(path, header);
+    await clearModificationTime(file, header);
+  }
+  return headers;
+}
+
 /** HDF5 stamps every dataset with the time; equal input has to give equal bytes, so the stamp becomes 1970. */
-export async function clearModificationTime(file: TemporaryFile, header: HeaderPositions): Promise<void> {
+async function clearModificationTime(file: TemporaryFile, header: HeaderPositions): Promise<void> {
   if (header.modificationTime !== null) await file.writeAt(new Uint8Array(4), header.modificationTime + 4);
 }
 
@@ -86,6 +100,17 @@ export async function patchContiguousLayout(
   writeAddress(body, 0, sizeBytes === 0 ? -1 : address);
   writeAddress(body, 8, sizeBytes);
   await file.writeAt(body, header.layout + 2);
+}
+
+/** Where the bytes of a contiguous dataset lie. */
+export async function readContiguousAddress(
+  file: TemporaryFile,
+  header: HeaderPositions,
+  path: string,
+): Promise<number> {
+  const layout = await file.readAt(header.layout, 10);
+  if (layout[0] !== 3 || layout[1] !== 1) throw unexpected(path, 'contiguous layout');
+  return readAddress(layout, 2);
 }
 
 /** Points a chunked dataset at the root of its chunk index. */
