@@ -103,7 +103,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
             await grpc.close(0);
             throw error;
           });
-    logger.info(`listening at ${grpc.address}`, { address: grpc.address });
+    logger.info(`listening at ${grpc.address}`, { address: grpc.address, metrics: http?.address ?? null });
     return {
       address: grpc.address,
       metricsAddress: http?.address ?? null,
