@@ -9,8 +9,8 @@ export interface JobSize {
   readonly genes: number;
   /** Groups with the control. */
   readonly groups: number;
-  /** Share of the cells that are control cells. */
-  readonly controlShare: number;
+  /** Share of the cells that perturbations are compared with: the control's, or all. */
+  readonly poolShare: number;
 }
 
 /** Bytes and core-seconds of one stage. */
@@ -52,19 +52,21 @@ export function testFileBytes(parameters: DeParameters, test: DeParameters['test
   return perPair * (size.groups - 1) * size.genes;
 }
 
-/** Peak of intermediate files: the regrouped rows, the sorted control columns, and the result rows before they are merged. */
+/** What a control task leaves: sorted columns of the control, or U and z of every group against all other cells. */
+const frozenBytes = ({ reference }: DeParameters, size: JobSize): number =>
+  reference === 'control' ? size.nonzeros * size.poolShare * 8 : size.groups * size.genes * 16;
+
+/** Peak of intermediate files: the regrouped rows, the frozen control, and the result rows before they are merged. */
 export function scratchBytes(parameters: DeParameters, size: JobSize): number {
   const rows = size.nonzeros * SCRATCH_BYTES_PER_NONZERO + size.cells * 24;
-  const control = size.nonzeros * size.controlShare * 8;
   const results = parameters.tests.reduce((sum, test) => sum + testFileBytes(parameters, test, size), 0);
-  return Math.ceil(rows + control + results);
+  return Math.ceil(rows + frozenBytes(parameters, size) + results);
 }
 
 /** What each stage reads and computes. */
 export function stageCosts(parameters: DeParameters, size: JobSize): Readonly<Record<StageName, StageCost>> {
   const rows = size.nonzeros * SCRATCH_BYTES_PER_NONZERO;
   const pairs = (size.groups - 1) * size.genes;
-  const controlNonzeros = size.nonzeros * size.controlShare;
   const output = parameters.tests.reduce((sum, test) => sum + testFileBytes(parameters, test, size), 0);
   const seconds = (nanoseconds: number): number => nanoseconds / 1e9;
   return {
@@ -73,8 +75,8 @@ export function stageCosts(parameters: DeParameters, size: JobSize): Readonly<Re
     ratios: { bytesRead: rows, coreSeconds: seconds(size.nonzeros * NANOSECONDS.ratiosNonzero) },
     'size-factors': { bytesRead: size.cells * 13, coreSeconds: 0.3 },
     control: {
-      bytesRead: rows * size.controlShare,
-      coreSeconds: seconds(controlNonzeros * NANOSECONDS.controlNonzero),
+      bytesRead: rows * size.poolShare,
+      coreSeconds: seconds(size.nonzeros * size.poolShare * NANOSECONDS.controlNonzero),
     },
     dispersion: {
       bytesRead: rows,
@@ -82,7 +84,7 @@ export function stageCosts(parameters: DeParameters, size: JobSize): Readonly<Re
     },
     trend: { bytesRead: size.genes * 600, coreSeconds: seconds(size.genes * NANOSECONDS.trendGene) },
     fit: {
-      bytesRead: rows + controlNonzeros * 8,
+      bytesRead: rows + frozenBytes(parameters, size),
       coreSeconds: seconds(
         size.nonzeros * NANOSECONDS.fitNonzero + pairs * parameters.tests.length * NANOSECONDS.fitPair,
       ),

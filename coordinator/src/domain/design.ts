@@ -91,3 +91,12 @@ export function resolveDesign(
   for (const g of group) if (g >= 0) cells[g]++;
   return { group, labels: groupLabels, cells, unlabelled, notSelected };
 }
+
+/** The design without its control cells: they take no part, as cells of perturbations that were not asked for. */
+export function withoutControl(design: Design): Design {
+  return {
+    ...design,
+    group: design.group.map((group) => (group === 0 ? -1 : group)),
+    cells: design.cells.map((cells, group) => (group === 0 ? 0 : cells)),
+  };
+}

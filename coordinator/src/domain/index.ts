@@ -11,13 +11,15 @@ export * from './job-view.js';
 export * from './plan-summary.js';
 export { outputFiles, scratchBytes, stageCosts, type JobSize, type StageCost } from './cost-model.js';
 export { resolveCovariates, type CovariateColumn, type ResolvedCovariates } from './covariates.js';
-export { resolveDesign, type Design } from './design.js';
+export { resolveDesign, withoutControl, type Design } from './design.js';
 export {
+  fitDesignOf,
   planControl,
   planGroups,
   planRatios,
   planScan,
   planShrink,
+  poolOf,
   type ClusterShape,
   type ScanMatrix,
 } from './plan-shards.js';

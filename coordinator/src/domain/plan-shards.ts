@@ -1,4 +1,5 @@
 import type { TaskSpec } from '@shardex/shared/artifacts';
+import type { DeParameters } from '@shardex/shared/config';
 
 /** What shard sizes are derived from. Results do not depend on any of it. */
 export interface ClusterShape {
@@ -24,6 +25,14 @@ const CSC_BYTES_PER_NONZERO = 28;
 const FIT_BYTES_PER_NONZERO = 12;
 /** A result costs about 50 bytes a test, held twice while it is committed. */
 const FIT_BYTES_PER_RESULT = 300;
+/** Ranked columns cost a key, a group and a place each, and the longest of them once more. */
+const CONTROL_BYTES_PER_NONZERO = 16;
+/** U and z of a (group, gene), held twice while they are committed. */
+const CONTROL_BYTES_PER_RANK_SUM = 32;
+/** A stratum costs the place of a group's keys of one gene. */
+const FIT_BYTES_PER_STRATUM = 4;
+/** Kernels address 32 bits of memory, whatever a worker has. */
+const ADDRESSABLE_BYTES = 4 * 1024 ** 3;
 /** Share of a task's memory its data may take; the rest is for the runtime, the heap's fixed buffers and the frozen control. */
 const DATA_SHARE = 0.35;
 
@@ -71,13 +80,27 @@ export const planRatios = (scanTasks: number): TaskSpec[] =>
 export const planShrink = (fitTasks: number): TaskSpec[] =>
   Array.from({ length: fitTasks }, (_, fit) => ({ kind: 'shrink', fit }));
 
+/** The cells that perturbations are compared with. */
+export interface Pool {
+  readonly nonzeros: number;
+  /** Groups whose rank sums are made with it; none against the control, whose sorted columns every fit looks up. */
+  readonly rankedGroups: number;
+}
+
+/** The control, or with another reference all cells that take part. @param groupNonzeros - of each group, the control first */
+export function poolOf({ reference }: DeParameters, groupNonzeros: ArrayLike<number>): Pool {
+  if (reference === 'control') return { nonzeros: groupNonzeros[0], rankedGroups: 0 };
+  const nonzeros = Array.from(groupNonzeros).reduce((sum, own) => sum + own, 0);
+  return { nonzeros, rankedGroups: groupNonzeros.length };
+}
+
 /**
- * Runs of genes. Every task decodes all control cells and keeps its genes, so there are as few as memory and slots allow.
+ * Runs of genes. Every task decodes all cells of the pool and keeps its genes, so there are as few as memory and slots allow.
  */
-export function planControl(nGenes: number, controlNonzeros: number, cluster: ClusterShape): TaskSpec[] {
-  const bytes = controlNonzeros * 16;
-  const forMemory = Math.ceil(bytes / (cluster.memoryBytes * DATA_SHARE));
-  const forSize = cluster.taskNonzeros === undefined ? 1 : Math.ceil(controlNonzeros / cluster.taskNonzeros);
+export function planControl(nGenes: number, { nonzeros, rankedGroups }: Pool, cluster: ClusterShape): TaskSpec[] {
+  const bytes = nonzeros * CONTROL_BYTES_PER_NONZERO + rankedGroups * nGenes * CONTROL_BYTES_PER_RANK_SUM;
+  const forMemory = Math.ceil(bytes / (Math.min(cluster.memoryBytes, ADDRESSABLE_BYTES) * DATA_SHARE));
+  const forSize = cluster.taskNonzeros === undefined ? 1 : Math.ceil(nonzeros / cluster.taskNonzeros);
   const tasks = clamp(Math.max(forMemory, forSize, cluster.slots), 1, Math.max(1, nGenes));
   const genesPerTask = Math.ceil(nGenes / tasks);
   const specs: TaskSpec[] = [];
@@ -87,19 +110,35 @@ export function planControl(nGenes: number, controlNonzeros: number, cluster: Cl
   return specs;
 }
 
+/** What a fit does beyond comparing perturbations with the control. */
+export interface FitDesign {
+  /** The control is tested as a group of its own. */
+  readonly testsControl: boolean;
+  /** Batches that cells are ranked within; 1 without. */
+  readonly strata: number;
+}
+
+/** @param strata - levels of the batch column, 1 without */
+export const fitDesignOf = ({ reference }: DeParameters, strata: number): FitDesign => ({
+  testsControl: reference === 'rest',
+  strata,
+});
+
 /**
  * Runs of groups of about equal work. A group is never split: it is the unit of summation.
  *
  * @param groupNonzeros - nonzeros of each group; 0 for groups that take no part
- * @param kind - `dispersion` includes the control, group 0; `fit` leaves it out
+ * @param kind - `dispersion` includes the control, group 0; `fit` leaves it out unless the design says otherwise
  */
 export function planGroups(
   kind: 'dispersion' | 'fit',
   groupNonzeros: ArrayLike<number>,
   nGenes: number,
   cluster: ClusterShape,
+  { testsControl, strata }: FitDesign = { testsControl: false, strata: 1 },
 ): TaskSpec[] {
-  const firstGroup = kind === 'dispersion' ? 0 : 1;
+  const firstGroup = kind === 'dispersion' || testsControl ? 0 : 1;
+  const bytesPerGene = FIT_BYTES_PER_RESULT + (strata - 1) * FIT_BYTES_PER_STRATUM;
   const nGroups = groupNonzeros.length;
   // A group costs its nonzeros to read and its genes to fit.
   const workOf = (group: number): number => groupNonzeros[group] + nGenes;
@@ -112,8 +151,7 @@ export function planGroups(
   let work = 0;
   let bytes = 0;
   for (let group = firstGroup; group < nGroups; group++) {
-    const groupBytes =
-      kind === 'fit' ? groupNonzeros[group] * FIT_BYTES_PER_NONZERO + nGenes * FIT_BYTES_PER_RESULT : 0;
+    const groupBytes = kind === 'fit' ? groupNonzeros[group] * FIT_BYTES_PER_NONZERO + nGenes * bytesPerGene : 0;
     if (group > groupBegin && (work + workOf(group) > wanted || bytes + groupBytes > dataBytes)) {
       specs.push({ kind, groupBegin, groupEnd: group });
       groupBegin = group;

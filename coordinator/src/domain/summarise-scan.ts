@@ -1,8 +1,8 @@
 import { InvalidInputError } from '@shardex/shared/errors';
 
-/** Groups with at least `minCells` kept cells remain; the control always does. */
+/** Groups with at least `minCells` kept cells remain; the control does with any. */
 export function keptGroups(groupCells: Uint32Array, minCells: number): Uint8Array {
-  return Uint8Array.from(groupCells, (cells, group) => (group === 0 || cells >= Math.max(1, minCells) ? 1 : 0));
+  return Uint8Array.from(groupCells, (cells, group) => (cells >= (group === 0 ? 1 : Math.max(1, minCells)) ? 1 : 0));
 }
 
 /** Arithmetic mean of the kept cells' totals. Totals are whole numbers, so their order does not matter. */

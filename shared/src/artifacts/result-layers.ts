@@ -9,6 +9,8 @@ export interface ResultLayer {
   readonly crispyx?: true;
   /** Set for layers of the `shrink` stage, which are only written with `--shrink apeglm`. */
   readonly shrunk?: true;
+  /** Set for layers that are only written with a `--reference` other than the control: what is then one per perturbation. */
+  readonly pooled?: true;
   /** Set for layers that the merge makes itself: they need all p-values of the screen. */
   readonly merged?: true;
 }
@@ -29,7 +31,11 @@ const PVALUE_LAYERS: readonly ResultLayer[] = [
 ];
 const Z_SCORE: ResultLayer = { name: 'z_score', dtype: 'f32' };
 const EFFECT: ResultLayer = { name: 'X', dtype: 'f32' };
-const EXPRESSION_LAYERS: readonly ResultLayer[] = [{ name: 'pts', dtype: 'f32' }];
+const EXPRESSION_LAYERS: readonly ResultLayer[] = [
+  { name: 'pts', dtype: 'f32' },
+  { name: 'pts_rest', dtype: 'f32', pooled: true },
+  { name: 'reference_mean', dtype: 'f32', pooled: true },
+];
 const STATUS: ResultLayer = { name: 'status', dtype: 'u8' };
 
 /**
@@ -87,12 +93,15 @@ export const TEST_OUTPUTS: Readonly<Record<TestName, TestOutput>> = {
 };
 
 /** What decides which layers a run writes. */
-export type LayerChoice = Pick<DeParameters, 'layers' | 'shrink'>;
+export type LayerChoice = Pick<DeParameters, 'layers' | 'shrink' | 'reference'>;
 
 /** The layers one run writes for a test. */
-export function resultLayers(test: TestName, { layers, shrink }: LayerChoice): readonly ResultLayer[] {
+export function resultLayers(test: TestName, { layers, shrink, reference }: LayerChoice): readonly ResultLayer[] {
   return TEST_OUTPUTS[test].layers.filter(
-    (layer) => (layer.crispyx !== true || layers === 'crispyx') && (layer.shrunk !== true || shrink === 'apeglm'),
+    (layer) =>
+      (layer.crispyx !== true || layers === 'crispyx') &&
+      (layer.shrunk !== true || shrink === 'apeglm') &&
+      (layer.pooled !== true || reference !== 'control'),
   );
 }
 

@@ -24,11 +24,6 @@ const CONFLICTS: readonly Conflict[] = [
     hint: 'leave out --reference or --batch-column',
   },
   {
-    when: (p) => p.rankPrecision === 'float32' && p.batchColumn !== null,
-    sentence: '--rank-precision float32 is for unstratified ranks, but --batch-column stratifies',
-    hint: 'leave out one of the two',
-  },
-  {
     when: (p) => p.dispersion !== null && p.dispersionScope !== 'global',
     sentence: '--dispersion fixes the dispersions, but --dispersion-scope says what to estimate them from',
     hint: 'leave out one of the two',
@@ -72,9 +67,7 @@ const UNAVAILABLE: readonly (readonly [flag: string, isAsked: (parameters: DePar
   ['--wald-reference t', (p) => p.waldReference === 't'],
   ['--se robust', (p) => p.standardErrors === 'robust'],
   ['--covariates', (p) => p.covariates.length > 0],
-  ['--batch-column', (p) => p.batchColumn !== null],
-  ['--reference', (p) => p.reference !== 'control'],
-  ['--rank-precision float32', (p) => p.rankPrecision === 'float32'],
+  ['--batch-column with nb-glm', (p) => p.batchColumn !== null && tests('nb-glm')(p)],
   ['--cooks', (p) => p.cooks],
   ['--cooks-filter', (p) => p.cooksFilter],
   ['--min-cells-expressed', (p) => p.minCellsExpressed > 0],

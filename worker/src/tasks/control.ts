@@ -1,32 +1,34 @@
 import { encodeBundle, type BundleArray, type ControlSummary, type TaskSpec } from '@shardex/shared/artifacts';
-import { MeasureAccumulator, MomentAccumulator, scatterKeys, sortColumns, tieTerms } from '@shardex/shared/kernels';
+import { MeasureAccumulator, MomentAccumulator } from '@shardex/shared/kernels';
 import type { TaskOutput } from './commit.js';
-import type { GroupRows } from './group-rows.js';
 import { nodeSetOf } from './node-set.js';
-import { openGroupRows, type TaskScope } from './task-scope.js';
+import { PoolRows } from './pool-rows.js';
+import { rankAgainstRest } from './rank-against-rest.js';
+import { sortControl } from './sort-control.js';
+import type { TaskScope } from './task-scope.js';
 
 type ControlSpec = Extract<TaskSpec, { kind: 'control' }>;
 
-const CONTROL = 0;
-
 /**
- * Freezes the control cells for a run of genes: everything a perturbation is compared with.
+ * Freezes, for a run of genes, the cells that every perturbation is compared with: those of the control; or, with another
+ * `--reference`, the pool of all cells that take part, of which a perturbation is the one part and the other cells its
+ * reference.
  *
- * Arrays of the output (g = genes of the task, n = control nonzeros of these genes): `nExpressing` u32 g; `moments` f64 g × 4
- * (columns as `MomentColumn`); for the NB-GLM `S` f64 g × K, `N` f64 K, `sumCounts` f64 g; for Wilcoxon
- * `keys` f64 n (ascending within each gene), `keyOffsets` u32 g + 1, `tieSums` f64 g.
+ * Arrays of the output (g = genes of the task): `nExpressing` u32 g; `moments`
+ * f64 g × 4 (columns as `MomentColumn`); for the NB-GLM `S` f64 g × K, `N` f64 K, `sumCounts` f64 g; for Wilcoxon against
+ * the control what `sortControl` returns, against other cells what `rankAgainstRest` returns.
  */
 export async function runControl(scope: TaskScope, spec: ControlSpec): Promise<TaskOutput> {
   const { job, heap } = scope;
   const { geneBegin, geneEnd } = spec;
   const nGenes = geneEnd - geneBegin;
-  const { tests } = job.context.parameters;
+  const { tests, reference } = job.context.parameters;
   const factors = await job.cellFactors();
-  const rows = await openGroupRows(scope, CONTROL, CONTROL + 1);
+  const pool = await PoolRows.open(scope);
   const moments = new MomentAccumulator(heap, nGenes);
   const measures = tests.includes('nb-glm') ? new MeasureAccumulator(heap, nGenes, nodeSetOf(factors)) : null;
   let nonzeros = 0;
-  for await (const block of rows.blocks(CONTROL, geneBegin, geneEnd)) {
+  for await (const block of pool.blocks(geneBegin, geneEnd)) {
     nonzeros += block.rows.indptr[block.rows.nRows];
     if ('counts' in block.rows) {
       moments.addRows(block.rows, block.totals, block.sizeFactors);
@@ -40,31 +42,12 @@ export async function runControl(scope: TaskScope, spec: ControlSpec): Promise<T
   };
   if (measures !== null) Object.assign(arrays, { S: measures.S, N: measures.N, sumCounts: measures.sumCounts });
   if (tests.includes('wilcoxon')) {
-    Object.assign(arrays, await sortedKeys(scope, rows, spec, moments.nExpressing, nonzeros));
+    const ranked =
+      reference === 'control'
+        ? sortControl(scope, pool, spec, moments.nExpressing)
+        : rankAgainstRest(scope, pool, spec, moments.nExpressing);
+    Object.assign(arrays, await ranked);
   }
-  const meta: ControlSummary = { geneBegin, geneEnd, cells: rows.cellsOf(CONTROL), nonzeros };
-  return { parts: encodeBundle(meta, arrays), bytesRead: rows.bytesRead, nonzeros, fits: 0, warnings: [] };
-}
-
-/** Second pass over the cells: rank keys gene by gene, sorted, with their tie sums. */
-async function sortedKeys(
-  scope: TaskScope,
-  rows: GroupRows,
-  { geneBegin, geneEnd }: ControlSpec,
-  nExpressing: Uint32Array,
-  nonzeros: number,
-): Promise<{ keys: Float64Array; keyOffsets: Uint32Array; tieSums: Float64Array }> {
-  const { heap } = scope;
-  const nGenes = geneEnd - geneBegin;
-  const keys = heap.f64(nonzeros);
-  const keyOffsets = heap.u32(nGenes + 1);
-  for (let gene = 0; gene < nGenes; gene++) keyOffsets[gene + 1] = keyOffsets[gene] + nExpressing[gene];
-  const cursors = heap.copyU32(keyOffsets);
-  for await (const block of rows.blocks(CONTROL, geneBegin, geneEnd)) {
-    scatterKeys(heap, block.rows, block.totals, cursors, keys);
-  }
-  const tieSums = heap.f64(nGenes);
-  sortColumns(heap, keys, keyOffsets);
-  tieTerms(heap, keys, keyOffsets, tieSums);
-  return { keys, keyOffsets, tieSums };
+  const meta: ControlSummary = { geneBegin, geneEnd, cells: pool.cells, nonzeros };
+  return { parts: encodeBundle(meta, arrays), bytesRead: pool.bytesRead, nonzeros, fits: 0, warnings: [] };
 }

@@ -12,9 +12,13 @@ import type { CellFactors } from './job-data.js';
 import type { CountBlock, NbEngine, PerturbedArm } from './nb-engine.js';
 import { setNbLayers } from './nb-layers.js';
 import { nodeSetOf } from './node-set.js';
+import { measuresWithoutOwn } from './reference.js';
 import type { TaskScope } from './task-scope.js';
 
-/** The NB-GLM of two groups, from the compressed measures of the perturbation and of the frozen control. */
+/**
+ * The NB-GLM of two groups, from the compressed measures of the perturbation and of the frozen control; or of the frozen pool
+ * without the perturbation's own cells, which is fitted anew for every perturbation.
+ */
 export class MeasuresEngine implements NbEngine {
   private readonly measures: MeasureAccumulator;
   private readonly control: FrozenControl;
@@ -42,9 +46,11 @@ export class MeasuresEngine implements NbEngine {
   }
 
   fit({ row, cells, geneStatus }: PerturbedArm): Promise<void> {
-    const { scope, measures, control, results } = this;
+    const { scope, measures, results } = this;
     const { parameters } = scope.job.context;
-    const fit = fitPerturbation(scope.heap, control, measures, { test: parameters.nbTest, geneStatus });
+    const fit = this.withReference((reference) =>
+      fitPerturbation(scope.heap, reference, measures, { test: parameters.nbTest, geneStatus }),
+    );
     const mean = normalisedTotals(measures, measures.nodes).map((total) => total / cells);
     setNbLayers(results, row, fit, mean, parameters);
     return Promise.resolve();
@@ -57,10 +63,22 @@ export class MeasuresEngine implements NbEngine {
    * @param priorScale - of the Cauchy prior, natural log
    */
   shrink(row: number, log2FoldChange: Float64Array, priorScale: number): ShrunkResult {
-    const { scope, measures, control, results } = this;
-    const shrunk = shrinkPerturbation(scope.heap, control, measures, { log2FoldChange }, priorScale);
+    const { scope, measures, results } = this;
+    const shrunk = this.withReference((reference) =>
+      shrinkPerturbation(scope.heap, reference, measures, { log2FoldChange }, priorScale),
+    );
     results.set('nb-glm', 'logfoldchange_shrunk', row, shrunk.log2FoldChangeShrunk);
     results.set('nb-glm', 'standard_error_shrunk', row, shrunk.standardErrorShrunkLog2);
     return shrunk;
+  }
+
+  /** Hands over what the perturbation is compared with, valid during the call. */
+  private withReference<Result>(body: (reference: FrozenControl) => Result): Result {
+    const { heap, job } = this.scope;
+    const { measures: pool, dispersions } = this.control;
+    if (job.context.parameters.reference === 'control') return body(this.control);
+    return heap.scoped(() =>
+      body(freezeControl(heap, this.measures.nodes, measuresWithoutOwn(heap, pool, this.measures), dispersions)),
+    );
   }
 }

@@ -2,13 +2,7 @@ import type { TTestVariant } from '@shardex/shared/config';
 import { MomentColumn } from '@shardex/shared/kernels';
 import { GeneStatus, studentTFromSums, welchFromSums, welchOverestimatedFromSums } from '@shardex/shared/stats';
 import type { FitRows } from './fit-rows.js';
-import type { FrozenStatistics } from './frozen-control.js';
-
-/** Sums over the cells of one arm: four a gene, columns as `MomentColumn`. */
-export interface MomentSums {
-  readonly moments: Float64Array;
-  readonly cells: number;
-}
+import type { MomentSums } from './reference.js';
 
 const VARIANTS = {
   welch: welchFromSums,
@@ -21,7 +15,7 @@ export function compareMeans(
   results: FitRows,
   row: number,
   perturbed: MomentSums,
-  control: FrozenStatistics,
+  reference: MomentSums,
   variant: TTestVariant,
 ): void {
   const of = (layer: string): Float64Array => results.row('t-test', layer, row) as Float64Array;
@@ -32,7 +26,7 @@ export function compareMeans(
       for (const values of [effect, score, df, p, log10P]) values[gene] = NaN;
       continue;
     }
-    const test = VARIANTS[variant](armOf(perturbed, gene), armOf(control, gene));
+    const test = VARIANTS[variant](armOf(perturbed, gene), armOf(reference, gene));
     // Where nothing varies there is nothing to test: the status says so, and no p-value enters any correction.
     const isTested = test.status === GeneStatus.tested;
     effect[gene] = test.meanDifference;

@@ -1,17 +1,20 @@
 import { encodeBundle, type FitSummary, type TaskSpec } from '@shardex/shared/artifacts';
 import { InvariantBrokenError } from '@shardex/shared/errors';
-import { MomentAccumulator, MomentColumn } from '@shardex/shared/kernels';
-import { logFoldChange } from '@shardex/shared/stats';
+import { MomentAccumulator } from '@shardex/shared/kernels';
 import type { TaskOutput } from './commit.js';
 import { markFilteredGenes } from './filter-genes.js';
 import { MeasuresEngine } from './fit-nb.js';
 import { compareMeans } from './fit-t-test.js';
+import { testFrozenRanks } from './fit-rest-ranks.js';
 import { FitRows } from './fit-rows.js';
 import { RankTest } from './fit-wilcoxon.js';
 import { frozenStatistics, type FrozenStatistics } from './frozen-control.js';
 import type { GroupRows } from './group-rows.js';
 import type { CellFactors } from './job-data.js';
+import { setMeanLayers } from './mean-layers.js';
 import { isCountBlock, nbEngineKind, type NbEngine } from './nb-engine.js';
+import { withoutOwn } from './reference.js';
+import { strataOf } from './strata.js';
 import { openGroupRows, type TaskScope } from './task-scope.js';
 
 type FitSpec = Extract<TaskSpec, { kind: 'fit' }>;
@@ -28,7 +31,9 @@ export async function runFit(scope: TaskScope, spec: FitSpec): Promise<TaskOutpu
     if (factors.groupKept[group] === 1) groups.push(group);
   const results = new FitRows(parameters, groups.length, nGenes);
   const arms = new PerturbationArms(scope, factors, control, rows, results);
-  const ranks = parameters.tests.includes('wilcoxon') ? new RankTest(scope, rows, groups, control) : null;
+  const withRanks = parameters.tests.includes('wilcoxon');
+  const againstControl = parameters.reference === 'control';
+  const ranks = withRanks && againstControl ? new RankTest(scope, rows, groups, control, await strataOf(job)) : null;
   let nonzeros = 0;
   for (const [row, group] of groups.entries()) {
     const nExpressing = await arms.test(group, row);
@@ -36,7 +41,9 @@ export async function runFit(scope: TaskScope, spec: FitSpec): Promise<TaskOutpu
     nonzeros += rows.nonzerosOf(group);
     runtime.progress((0.7 * (row + 1)) / groups.length);
   }
-  await ranks?.test(results, (fraction) => runtime.progress(0.7 + 0.3 * fraction));
+  const progress = (fraction: number): void => runtime.progress(0.7 + 0.3 * fraction);
+  await ranks?.test(results, progress);
+  if (withRanks && !againstControl) await testFrozenRanks(scope, groups, control, results, progress);
   results.adjust();
   const meta: FitSummary = {
     groups,
@@ -71,7 +78,7 @@ class PerturbationArms {
   /** @returns cells that express each gene, valid until the next call */
   async test(group: number, row: number): Promise<Uint32Array> {
     const { moments, nb, results, control, factors } = this;
-    const { parameters, nGenes } = this.scope.job.context;
+    const { parameters } = this.scope.job.context;
     moments.reset();
     nb?.reset();
     for await (const block of this.rows.blocks(group)) {
@@ -80,21 +87,12 @@ class PerturbationArms {
         nb?.addRows(block);
       } else if ('values' in block.rows) moments.addRealRows(block.rows);
     }
-    const cells = this.rows.cellsOf(group);
+    const own = { moments: moments.sums, nExpressing: moments.nExpressing, cells: this.rows.cellsOf(group) };
+    const reference = parameters.reference === 'control' ? control : withoutOwn(control, own);
     markFilteredGenes(results, row, parameters, factors.geneKept);
-    const pts = Float32Array.from(moments.nExpressing, (n) => n / cells);
-    for (const test of parameters.tests) results.set(test, 'pts', row, pts);
-    await nb?.fit({ group, row, cells, geneStatus: results.status('nb-glm', row) });
-    const logFoldChanges = new Float32Array(nGenes);
-    for (let gene = 0; gene < nGenes; gene++) {
-      const at = gene * MOMENTS + MomentColumn.normalized;
-      logFoldChanges[gene] = logFoldChange(moments.sums[at] / cells, control.moments[at] / control.cells);
-    }
-    results.set('wilcoxon', 'logfoldchanges', row, logFoldChanges);
-    results.set('t-test', 'logfoldchanges', row, logFoldChanges);
-    if (parameters.tests.includes('t-test')) {
-      compareMeans(results, row, { moments: moments.sums, cells }, control, parameters.tTest);
-    }
+    setMeanLayers(results, row, own, reference, parameters.tests);
+    await nb?.fit({ group, row, cells: own.cells, geneStatus: results.status('nb-glm', row) });
+    if (parameters.tests.includes('t-test')) compareMeans(results, row, own, reference, parameters.tTest);
     return moments.nExpressing;
   }
 }
@@ -115,6 +113,3 @@ function createNbEngine(
       throw new InvariantBrokenError(`no engine of the NB-GLM fits ${kind}`);
   }
 }
-
-/** Sums a gene of a `MomentAccumulator`. */
-const MOMENTS = Object.keys(MomentColumn).length;

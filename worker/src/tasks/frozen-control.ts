@@ -2,7 +2,10 @@ import { SCRATCH_NAMES, type BundleReader, type ControlSummary, type TrendSummar
 import { MomentColumn } from '@shardex/shared/kernels';
 import type { JobData } from './job-data.js';
 
-/** The control's statistics of all genes, as the fits need them. Outside the heap; shared by a thread's tasks of a job. */
+/**
+ * Statistics of all genes of the control, as the fits need them; with another `--reference` those of all cells that take
+ * part. Outside the heap; shared by a thread's tasks of a job.
+ */
 export interface FrozenStatistics {
   readonly cells: number;
   readonly nExpressing: Uint32Array;
@@ -15,7 +18,7 @@ export interface FrozenStatistics {
     readonly sumCounts: Float64Array;
     readonly dispersions: Float64Array;
   } | null;
-  /** Control outputs in gene order, for the sorted columns. */
+  /** Control outputs in gene order, for the sorted columns or the rank sums. */
   readonly chunks: readonly BundleReader<ControlSummary>[];
 }
 

@@ -14,7 +14,7 @@ export interface TaskScope {
 }
 
 /** Encoded bytes a task may hold at once; beyond it the rows are streamed from scratch. */
-const PREFETCH_SHARE = 0.15;
+export const PREFETCH_SHARE = 0.15;
 
 /** The cells of groups [groupBegin, groupEnd), with what the size-factors stage knows of them. */
 export async function openGroupRows(scope: TaskScope, groupBegin: number, groupEnd: number): Promise<GroupRows> {

@@ -14,6 +14,7 @@ import { taskId, type JobId } from '@shardex/shared/ids';
 import { makeFolder, missingFolders, openStore, type ObjectStore } from '@shardex/shared/storage';
 import {
   type ClusterShape,
+  fitDesignOf,
   type JobHistory,
   type JobPlanner,
   type JobSpec,
@@ -23,6 +24,7 @@ import {
   planRatios,
   planScan,
   planShrink,
+  poolOf,
   type ScanMatrix,
   type PreparedJob,
   type ReductionReport,
@@ -68,6 +70,8 @@ interface JobEntry {
   readonly store: ObjectStore;
   readonly nGenes: number;
   readonly matrix: ScanMatrix;
+  /** Levels of the batch column, 1 without. */
+  readonly strata: number;
   /** The output and scratch folders as far as this job made them, outermost first each. */
   readonly made: readonly (readonly string[])[];
   /** Task outputs of each planned stage, in task order. */
@@ -117,6 +121,7 @@ export class DePlanner implements JobPlanner {
       store,
       nGenes: context.nGenes,
       matrix: scanMatrix(input),
+      strata: context.design.batch?.levels.length ?? 1,
       outputs: {},
     });
     const results = await existingResults(parameters.output);
@@ -210,8 +215,11 @@ export class DePlanner implements JobPlanner {
       SCRATCH_NAMES.sizeFactors,
       (reader) => reader.f64('groupNonzeros'),
     );
-    if (stage === 'control') return planControl(job.nGenes, groupNonzeros[0], cluster);
-    if (stage === 'dispersion' || stage === 'fit') return planGroups(stage, groupNonzeros, job.nGenes, cluster);
+    const { parameters, nGenes, strata } = job;
+    if (stage === 'control') return planControl(nGenes, poolOf(parameters, groupNonzeros), cluster);
+    if (stage === 'dispersion' || stage === 'fit') {
+      return planGroups(stage, groupNonzeros, nGenes, cluster, fitDesignOf(parameters, strata));
+    }
     throw new InvariantBrokenError(`stage "${stage}" is not cut into tasks`);
   }
 }

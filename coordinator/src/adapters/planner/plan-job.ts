@@ -1,8 +1,9 @@
-import { join } from 'node:path';
 import type { StageName } from '@shardex/shared/artifacts';
 import type { DeParameters } from '@shardex/shared/config';
+import { joinUri } from '@shardex/shared/storage';
 import {
   type ClusterShape,
+  fitDesignOf,
   type JobSize,
   outputFiles,
   type PlanCluster,
@@ -11,6 +12,7 @@ import {
   planGroups,
   type PlannedStage,
   planScan,
+  poolOf,
   type PlanSummary,
   scratchBytes,
   stageCosts,
@@ -57,7 +59,7 @@ export async function planJob(parameters: DeParameters, cluster: PlanCluster): P
     stages,
     scratchBytes: scratchBytes(parameters, size),
     outputs: outputFiles(parameters, size).map(({ name, bytes }) => ({
-      path: join(parameters.output, name),
+      path: joinUri(parameters.output, name),
       bytes,
       exists: present.has(name),
     })),
@@ -67,7 +69,7 @@ export async function planJob(parameters: DeParameters, cluster: PlanCluster): P
   };
 }
 
-function sizeOf({ descriptor, metadata, design }: ResolvedInput): JobSize {
+function sizeOf({ descriptor, metadata, design, parameters }: ResolvedInput): JobSize {
   const stored = descriptor.kind === 'dense' ? descriptor.nRows * descriptor.nColumns : descriptor.nonzeroCount;
   return {
     inputBytes: metadata.sizeBytes,
@@ -75,7 +77,7 @@ function sizeOf({ descriptor, metadata, design }: ResolvedInput): JobSize {
     cells: descriptor.nRows,
     genes: descriptor.nColumns,
     groups: design.labels.length,
-    controlShare: design.cells[0] / descriptor.nRows,
+    poolShare: poolOf(parameters, design.cells).nonzeros / descriptor.nRows,
   };
 }
 
@@ -87,9 +89,12 @@ function plannedStages(input: ResolvedInput, size: JobSize, cluster: PlanCluster
   const tasksOf = (name: StageName): number => {
     if (name === 'scan' || name === 'ratios')
       return planScan({ kind: input.descriptor.kind, nRows: size.cells, storedCount: size.nonzeros }, shape).length;
-    if (name === 'control') return planControl(size.genes, groupNonzeros[0], shape).length;
+    if (name === 'control') return planControl(size.genes, poolOf(input.parameters, groupNonzeros), shape).length;
     if (name === 'shrink') return tasksOf('fit');
-    if (name === 'dispersion' || name === 'fit') return planGroups(name, groupNonzeros, size.genes, shape).length;
+    if (name === 'dispersion' || name === 'fit') {
+      const design = fitDesignOf(input.parameters, input.covariates.design.batch?.levels.length ?? 1);
+      return planGroups(name, groupNonzeros, size.genes, shape, design).length;
+    }
     return 1;
   };
   return stagesOf(input.parameters).map(({ name, executor }) => {

@@ -17,7 +17,7 @@ import {
   type ObsColumn,
 } from '@shardex/shared/h5ad';
 import { openByteSource } from '@shardex/shared/storage';
-import { resolveDesign, type Design, type ResolvedCovariates } from '../../domain/index.js';
+import { resolveDesign, withoutControl, type Design, type ResolvedCovariates } from '../../domain/index.js';
 import { covariateNames, readCovariates } from './read-covariates.js';
 
 /** The input as a job sees it, with everything that was left open decided. */
@@ -66,7 +66,8 @@ export async function readInput(parameters: DeParameters): Promise<ResolvedInput
     });
   }
   const labels = columnLabels(metadata.columns[0]);
-  const design = resolveDesign(labels.codes, labels.labels, choice.control, parameters.perturbations, choice.column);
+  const labelled = resolveDesign(labels.codes, labels.labels, choice.control, parameters.perturbations, choice.column);
+  const design = parameters.reference === 'other-perturbed' ? withoutControl(labelled) : labelled;
   const covariates = readCovariates(parameters, metadata.columns.slice(wanted.length), design.group);
   const inputScale = parameters.inputScale ?? (await judgeScale(path, matrix, descriptor));
   if (inputScale === 'log1p' && parameters.tests.includes('nb-glm')) {
@@ -89,6 +90,8 @@ export async function readInput(parameters: DeParameters): Promise<ResolvedInput
     warnings.push(`${design.unlabelled} cells have no label in "${choice.column}" and are left out`);
   if (design.notSelected > 0)
     warnings.push(`${design.notSelected} cells of perturbations that were not asked for are left out`);
+  if (design !== labelled)
+    warnings.push(`${labelled.cells[0]} control cells are left out: perturbations are compared with each other`);
   return {
     metadata,
     descriptor,
@@ -154,8 +157,9 @@ function numericColumn(column: ObsColumn): Float64Array {
 }
 
 /** scanpy's table has a field for every perturbation, and HDF5 limits how many: better said now than when all is computed. */
-function requireRecordsFit({ minCellsPerPerturbation }: DeParameters, { labels, cells }: Design): void {
-  const tested = labels.filter((_, group) => group > 0 && cells[group] >= minCellsPerPerturbation);
+function requireRecordsFit({ minCellsPerPerturbation, reference }: DeParameters, { labels, cells }: Design): void {
+  const first = reference === 'rest' ? 0 : 1;
+  const tested = labels.filter((_, group) => group >= first && cells[group] >= minCellsPerPerturbation);
   if (fitRecord(tested)) return;
   throw new InvalidInputError(
     `--scanpy cannot hold ${tested.length} perturbations: HDF5 takes about 900 in one table`,

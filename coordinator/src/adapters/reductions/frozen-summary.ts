@@ -8,17 +8,23 @@ import { MomentColumn } from '@shardex/shared/kernels';
 import type { FitOutputs } from './fit-outputs.js';
 import { withArtifact, type ReductionScope } from './scratch.js';
 
-/** What the results say of the control and of every gene. */
+/** What the results say of the cells that perturbations were compared with, and of every gene. */
 export interface FrozenSummary {
   readonly factors: SizeFactorSummary;
   readonly trend: TrendSummary | null;
+  /** Control cells that took part. */
   readonly controlCells: number;
-  /** Share of control cells that express the gene, per gene. */
-  readonly ptsRest: Float32Array;
-  /** Mean of y / sizeFactor over the control cells, per gene; null when there are no counts. */
-  readonly controlMeanScaled: Float32Array | null;
-  /** Mean of the normalised, not logged, expression (counts per 10,000) of the control cells, per gene. */
-  readonly controlMeanNormalised: Float32Array;
+  /** Cells that perturbations were compared with: the control's; or with another reference all, one's own among them. */
+  readonly poolCells: number;
+  /** The control, per gene; null with another reference, when what a perturbation is compared with is its own. */
+  readonly control: {
+    /** Share of the cells that express the gene. */
+    readonly ptsRest: Float32Array;
+    /** Mean of y / sizeFactor; null when there are no counts. */
+    readonly meanScaled: Float32Array | null;
+    /** Mean of the normalised, not logged, expression (counts per 10,000). */
+    readonly meanNormalised: Float32Array;
+  } | null;
   /** Per gene; null when the dispersion was not estimated. */
   readonly dispersion: {
     readonly final: Float32Array;
@@ -35,24 +41,29 @@ const MOMENTS = Object.keys(MomentColumn).length;
 export async function readFrozen(scope: ReductionScope): Promise<FrozenSummary> {
   const { store, context } = scope;
   const { nGenes, parameters } = context;
-  const factors = await withArtifact<SizeFactorSummary, SizeFactorSummary>(store, SCRATCH_NAMES.sizeFactors, (reader) =>
-    Promise.resolve(reader.meta),
-  );
+  const { factors, controlCells } = await withArtifact<
+    SizeFactorSummary,
+    { factors: SizeFactorSummary; controlCells: number }
+  >(store, SCRATCH_NAMES.sizeFactors, async (reader) => ({
+    factors: reader.meta,
+    controlCells: (await reader.u32('groupCells'))[0],
+  }));
   const ptsRest = new Float32Array(nGenes);
-  const controlMeanNormalised = new Float32Array(nGenes);
-  const controlMeanScaled = new Float32Array(nGenes);
-  let controlCells = 0;
+  const meanNormalised = new Float32Array(nGenes);
+  const meanScaled = new Float32Array(nGenes);
+  let poolCells = 0;
   for (const name of scope.outputs['control'] ?? []) {
     await withArtifact<ControlSummary, void>(store, name, async (reader) => {
       const { geneBegin, geneEnd, cells } = reader.meta;
-      controlCells = cells;
+      poolCells = cells;
+      if (parameters.reference !== 'control') return;
       const nExpressing = await reader.u32('nExpressing');
       const moments = await reader.f64('moments');
       for (let gene = geneBegin; gene < geneEnd; gene++) {
         ptsRest[gene] = nExpressing[gene - geneBegin] / cells;
         const at = (gene - geneBegin) * MOMENTS;
-        controlMeanNormalised[gene] = moments[at + MomentColumn.normalized] / cells;
-        controlMeanScaled[gene] = moments[at + MomentColumn.scaled] / cells;
+        meanNormalised[gene] = moments[at + MomentColumn.normalized] / cells;
+        meanScaled[gene] = moments[at + MomentColumn.scaled] / cells;
       }
     });
   }
@@ -75,9 +86,11 @@ export async function readFrozen(scope: ReductionScope): Promise<FrozenSummary> 
     factors,
     trend: trend?.meta ?? null,
     controlCells,
-    ptsRest,
-    controlMeanScaled: context.inputScale === 'counts' ? controlMeanScaled : null,
-    controlMeanNormalised,
+    poolCells,
+    control:
+      parameters.reference === 'control'
+        ? { ptsRest, meanScaled: context.inputScale === 'counts' ? meanScaled : null, meanNormalised }
+        : null,
     dispersion: trend?.arrays ?? null,
     notConverged: (fits) =>
       fits.notConverged === 0 ? [] : [`${fits.notConverged} fits did not converge; their status says so`],

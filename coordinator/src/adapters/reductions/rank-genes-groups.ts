@@ -34,7 +34,7 @@ export class RankedGenes {
   ): Promise<RankedGenes> {
     const { nGenes, geneNames, groupLabels } = scope.context;
     const effect = test === 'nb-glm' ? 'X' : 'logfoldchanges';
-    const layers = resultLayers(test, { layers: 'default', shrink: 'none' }).filter(({ name }) =>
+    const layers = resultLayers(test, { layers: 'default', shrink: 'none', reference: 'control' }).filter(({ name }) =>
       ['z_score', effect, 'pvalue', 'pvalue_adj'].includes(name),
     );
     const groups = new Map<string, RankedGroup>();
@@ -69,7 +69,8 @@ export class RankedGenes {
     return {
       params: {
         groupby: parameters.perturbationColumn,
-        reference: groupLabels[0],
+        // To scanpy's readers everything but a label is the rest.
+        reference: parameters.reference === 'control' ? groupLabels[0] : 'rest',
         method: this.test === 'nb-glm' ? 'nb_glm' : this.test,
         use_raw: false,
         corr_method: parameters.correction === 'bonferroni' ? 'bonferroni' : 'benjamini-hochberg',

@@ -30,7 +30,7 @@ export const keptCellsOf = ({ kept }: ScanSums): number => kept.reduce((n, one) 
 /**
  * Adds up what the scan found and applies the perturbation filter.
  *
- * @throws InvalidInputError when no control cell or no perturbation is left
+ * @throws InvalidInputError when no perturbation is left, or nothing to compare it with
  */
 export async function sumScans(scope: ReductionScope): Promise<ScanSums> {
   const { context } = scope;
@@ -90,7 +90,8 @@ function addInto(sums: Float64Array | Uint32Array, terms: Float64Array | Uint32A
 async function dropGroups(scope: ReductionScope, sums: ScanSums): Promise<void> {
   const { store, context } = scope;
   const { groupKept } = sums;
-  if (sums.groupCells[0] === 0) {
+  const { reference } = context.parameters;
+  if (sums.groupCells[0] === 0 && reference === 'control') {
     throw new InvalidInputError(`no cell of the control "${context.groupLabels[0]}" is left after the cell filters`, {
       hint: 'lower --min-genes or check the matrix chosen with --layer',
     });
@@ -99,6 +100,14 @@ async function dropGroups(scope: ReductionScope, sums: ScanSums): Promise<void> 
     throw new InvalidInputError('no perturbation is left after the filters', {
       hint: 'lower --min-genes or --min-cells-per-perturbation',
     });
+  }
+  if (reference !== 'control' && groupKept.reduce((n, kept) => n + kept, 0) < 2) {
+    throw new InvalidInputError(
+      'one group of cells alone is left after the filters: it has no others to compare with',
+      {
+        hint: 'lower --min-genes or --min-cells-per-perturbation, or leave out --reference',
+      },
+    );
   }
   if (groupKept.every((kept) => kept === 1)) return;
   const group = await withArtifact<JobContext, Int32Array>(store, SCRATCH_NAMES.context, (reader) =>

@@ -17,7 +17,7 @@ import { withArtifact, type ReductionScope } from './scratch.js';
  * chooses the nodes of the compressed measures.
  *
  * @returns warnings
- * @throws InvalidInputError when no control cell or no perturbation is left
+ * @throws InvalidInputError when no perturbation is left, or nothing to compare it with
  */
 export async function reduceSizeFactors(scope: ReductionScope): Promise<readonly string[]> {
   const { context, store } = scope;
@@ -32,7 +32,7 @@ export async function reduceSizeFactors(scope: ReductionScope): Promise<readonly
     }),
   );
   const { groupKept } = sums;
-  const dropped = context.groupLabels.filter((_, g) => groupKept[g] === 0);
+  const dropped = context.groupLabels.filter((_, g) => g > 0 && groupKept[g] === 0);
   const factors = await cellFactors(scope, sums, given);
   const range = finiteRange(factors);
   const nodes = chooseNodes(range.min, range.max);

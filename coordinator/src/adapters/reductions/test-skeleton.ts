@@ -48,6 +48,7 @@ export function describeTest(
       pvalue_correction: CORRECTION_NAMES[scope.context.parameters.correction],
       n_tests: nTests,
       n_control_cells: frozen.controlCells,
+      ...(frozen.control === null ? { n_pool_cells: frozen.poolCells } : {}),
       status_legend: Object.fromEntries(
         GENE_STATUS_LEGEND.map(({ name, meaning }, code) => [`${code}`, `${name}: ${meaning}`]),
       ),
@@ -64,11 +65,13 @@ export function describeTest(
 }
 
 function geneColumns(test: TestName, frozen: FrozenSummary): Record<string, ColumnSpec> {
-  const mean = test === 'nb-glm' ? frozen.controlMeanScaled : null;
-  const columns: Record<string, ColumnSpec> = {
-    control_mean: { kind: 'numeric', values: mean ?? frozen.controlMeanNormalised },
-    pts_rest: { kind: 'numeric', values: frozen.ptsRest },
-  };
+  const columns: Record<string, ColumnSpec> = {};
+  if (frozen.control !== null) {
+    const { ptsRest, meanScaled, meanNormalised } = frozen.control;
+    const mean = test === 'nb-glm' ? meanScaled : null;
+    columns['control_mean'] = { kind: 'numeric', values: mean ?? meanNormalised };
+    columns['pts_rest'] = { kind: 'numeric', values: ptsRest };
+  }
   if (test !== 'nb-glm' || frozen.dispersion === null) return columns;
   return {
     ...columns,

@@ -37,7 +37,8 @@ export async function writeRunRecord(scope: ReductionScope, parts: RunRecordPart
       perturbation_column: context.parameters.perturbationColumn,
       control_label: context.groupLabels[0],
       control_cells: frozen.controlCells,
-      perturbations: fits.groups.length,
+      pool_cells: frozen.poolCells,
+      perturbations: fits.groups.filter((group) => group > 0).length,
     },
     quality_control: {
       kept_cells: frozen.factors.keptCells,

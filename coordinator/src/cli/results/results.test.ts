@@ -23,7 +23,7 @@ const VALUES: Readonly<Record<string, readonly number[]>> = {
 };
 
 beforeAll(async () => {
-  const layers = resultLayers('wilcoxon', { layers: 'default', shrink: 'none' });
+  const layers = resultLayers('wilcoxon', { layers: 'default', shrink: 'none', reference: 'control' });
   const writer = await H5adFileWriter.create(join(folder, 'wilcoxon.h5ad'), {
     obs: {
       index: PERTURBATIONS,
