@@ -24,7 +24,7 @@ export async function startLogging(
   environment: NodeJS.ProcessEnv = {},
 ): Promise<LoggingProcess & { readonly ready: Record<string, unknown> }> {
   const [file, ...args] = command;
-  const child = spawn(file!, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...environment } });
+  const child = spawn(file, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...environment } });
   const lines: Record<string, unknown>[] = [];
   const exit = once(child, 'exit') as Promise<[number | null]>;
   const ready = await new Promise<Record<string, unknown>>((resolve, reject) => {

@@ -45,7 +45,10 @@ class RealPrometheus {
     const config = {
       global: { scrape_interval: '250ms', scrape_timeout: '250ms', evaluation_interval: '250ms' },
       rule_files: [ALERTS],
-      scrape_configs: Object.entries(jobs).map(([job_name, targets]) => ({ job_name, static_configs: [{ targets }] })),
+      scrape_configs: Object.entries(jobs).map(([name, targets]) => ({
+        job_name: name,
+        static_configs: [{ targets }],
+      })),
     };
     const file = join(folder, 'prometheus.yaml');
     await writeFile(file, JSON.stringify(config));
