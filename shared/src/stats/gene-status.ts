@@ -11,6 +11,7 @@ export const GeneStatus = {
   filteredLowExpression: 8,
   filteredLowTotal: 9,
   filteredFewNonzero: 10,
+  cooksOutlier: 11,
 } as const;
 export type GeneStatus = (typeof GeneStatus)[keyof typeof GeneStatus];
 
@@ -40,4 +41,8 @@ export const GENE_STATUS_LEGEND: readonly { readonly name: string; readonly mean
   },
   { name: 'filtered-low-total', meaning: 'left out: fewer counts in both arms together than the filter asks for' },
   { name: 'filtered-few-nonzero', meaning: 'left out: an arm has fewer cells with a count than the filter asks for' },
+  {
+    name: 'cooks-outlier',
+    meaning: 'no p-value: one cell decides the fit, its Cook’s distance beyond the 99% quantile of F',
+  },
 ];

@@ -9,7 +9,13 @@ import { createComparisonDesign } from './comparison-design.js';
 import { ComparisonTest, type ComparisonTestOptions, type GeneComparison } from './comparison-test.js';
 
 const ALPHAS = [0, 1e-6, 0.05, 0.5, 3, 200];
-const OPTIONS: ComparisonTestOptions = { minMu: 0, test: 'lrt', waldReference: 'normal', standardErrors: 'fisher' };
+const OPTIONS: ComparisonTestOptions = {
+  minMu: 0,
+  test: 'lrt',
+  waldReference: 'normal',
+  standardErrors: 'fisher',
+  cooks: 'none',
+};
 
 const testGenes = (data: SimulatedComparison, alphas: readonly number[], options: ComparisonTestOptions) => {
   const cells = new ComparisonCells(createComparisonDesign(data.columns), data.sizeFactors);

@@ -2,6 +2,7 @@ import { GeneStatus } from '../gene-status.js';
 import { log10NormalTwoSided, normalTwoSided } from '../normal-tail.js';
 import { log10StudentTwoSided, studentTwoSided } from '../student-tail.js';
 import type { ComparisonCells, PlacedCounts } from './comparison-cells.js';
+import { CooksDistances } from './cooks-distance.js';
 import { rowsWithoutTested } from './comparison-design.js';
 import { fitEmptyArm } from './empty-arm.js';
 import { CellGlm } from './glm-fit.js';
@@ -15,6 +16,8 @@ export interface ComparisonTestOptions {
   readonly waldReference: 'normal' | 't';
   /** `robust`: Huber–White's standard error beside Fisher's; Wald uses it. */
   readonly standardErrors: 'fisher' | 'robust';
+  /** Cook's distances: none, the largest of each gene, or also no p-value for genes that an outlier decides. */
+  readonly cooks: 'none' | 'report' | 'filter';
 }
 
 /** What the tests found for one gene; NaN where there is nothing. */
@@ -32,6 +35,8 @@ export interface GeneComparison {
   readonly coefficients: Float64Array;
   /** β₀; −∞ for a reference without counts. */
   readonly intercept: number;
+  /** Largest Cook's distance over the cells; NaN unless asked for. */
+  readonly cooksDistance: number;
   readonly status: GeneStatus;
   readonly iterations: number;
   readonly converged: boolean;
@@ -46,6 +51,7 @@ const NOTHING: GeneComparison = {
   pValue: NaN,
   log10PValue: NaN,
   intercept: -Infinity,
+  cooksDistance: NaN,
   status: GeneStatus.allZero,
   iterations: 0,
   converged: false,
@@ -53,6 +59,8 @@ const NOTHING: GeneComparison = {
 
 /** Less information on the tested coefficient than this, natural log: the data do not bound it. */
 const LEAST_INFORMATION = 1e-6;
+/** An arm without counts starts from this many. */
+const LEAST_START = 0.5;
 
 /**
  * Tests single genes of one comparison by direct sums over its cells.
@@ -65,6 +73,7 @@ export class ComparisonTest {
   private readonly full: CellGlm;
   private readonly reduced: CellGlm;
   private readonly variance: GlmVariance;
+  private readonly cooks: CooksDistances | null;
   /** Rows of each arm: 1 where the row is in it. */
   private readonly perturbed: Uint8Array;
   private readonly reference: Uint8Array;
@@ -78,6 +87,7 @@ export class ComparisonTest {
     this.full = new CellGlm(cells, rows, p, minMu);
     this.reduced = new CellGlm(cells, rowsWithoutTested(cells.design), p - 1, minMu);
     this.variance = new GlmVariance(cells, rows, p, minMu);
+    this.cooks = options.cooks === 'none' ? null : new CooksDistances(cells, minMu);
     this.perturbed = Uint8Array.from({ length: nRows }, (_, row) => rows[row * p + tested]);
     this.reference = this.perturbed.map((one) => 1 - one);
   }
@@ -92,8 +102,9 @@ export class ComparisonTest {
       if (totals.reference === 0) return this.testEmpty(gene, alpha, this.perturbed, GeneStatus.emptyControlArm);
     }
     const start = new Float64Array(this.full.nCoefficients);
-    start[0] = Math.log(totals.reference / exposures.reference);
-    start[this.cells.design.tested] = Math.log(totals.perturbed / exposures.perturbed) - start[0];
+    start[0] = Math.log(Math.max(totals.reference, LEAST_START) / exposures.reference);
+    start[this.cells.design.tested] =
+      Math.log(Math.max(totals.perturbed, LEAST_START) / exposures.perturbed) - start[0];
     const fit = this.full.fit(gene, alpha, start);
     const etas = this.full.linearPredictors(fit.coefficients).slice();
     return this.conclude(gene, alpha, {
@@ -154,16 +165,23 @@ export class ComparisonTest {
       zScore = fit.coefficients[tested] / Math.sqrt(options.standardErrors === 'robust' ? robust : fisher);
       if (options.waldReference === 't') degrees = nCells - p;
     }
+    const influence = this.cooks?.maximum(gene, fit.etas, alpha);
+    const isFiltered = options.cooks === 'filter' && influence?.isOutlier === true;
+    let { status } = fit;
+    if (!converged) status = GeneStatus.notConverged;
+    else if (isFiltered) status = GeneStatus.cooksOutlier;
+    const [pValue, log10PValue] = isFiltered ? [NaN, NaN] : tails(zScore, degrees);
     return {
       coefficients: fit.coefficients,
       log2FoldChange,
       standardErrorLog2: Math.sqrt(fisher) / Math.LN2,
       standardErrorRobustLog2: Math.sqrt(robust) / Math.LN2,
       zScore,
-      pValue: degrees === Infinity ? normalTwoSided(zScore) : studentTwoSided(zScore, degrees),
-      log10PValue: degrees === Infinity ? log10NormalTwoSided(zScore) : log10StudentTwoSided(zScore, degrees),
+      pValue,
+      log10PValue,
       intercept: fit.intercept,
-      status: converged ? fit.status : GeneStatus.notConverged,
+      cooksDistance: influence?.distance ?? NaN,
+      status,
       iterations: fit.iterations,
       converged,
     };
@@ -199,6 +217,12 @@ export class ComparisonTest {
     return this.cells.exposures.reduce((sum, exposure, row) => sum + exposure * arm[row], 0);
   }
 }
+
+/** Two-sided p-value of a statistic and its log10. */
+const tails = (zScore: number, degrees: number): readonly [number, number] =>
+  degrees === Infinity
+    ? [normalTwoSided(zScore), log10NormalTwoSided(zScore)]
+    : [studentTwoSided(zScore, degrees), log10StudentTwoSided(zScore, degrees)];
 
 /** The fit of the full design, or what stands in for it. */
 interface Fit {

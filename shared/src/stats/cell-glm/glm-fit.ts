@@ -77,11 +77,11 @@ export class CellGlm {
   }
 
   /**
-   * @param start - coefficients to start an unclamped fit from
+   * @param start - coefficients to start an unclamped fit from, and a clamped one that runs away from its own start
    * @param active - 1 for the rows whose cells take part; null: all
    */
   fit(gene: PlacedCounts, alpha: number, start: ArrayLike<number>, active: Uint8Array | null = null): GlmFit {
-    return this.minMu > 0 ? this.fitClamped(gene, alpha) : this.fitNewton(gene, alpha, start, active);
+    return this.minMu > 0 ? this.fitClamped(gene, alpha, start) : this.fitNewton(gene, alpha, start, active);
   }
 
   /** x β of every row; overwritten by the next fit. */
@@ -153,9 +153,18 @@ export class CellGlm {
     }
   }
 
-  private fitClamped(gene: PlacedCounts, alpha: number): GlmFit {
-    const { coefficients, previous, matrix, vector, nCoefficients: p } = this;
+  private fitClamped(gene: PlacedCounts, alpha: number, start: ArrayLike<number>): GlmFit {
     this.leastSquaresStart(gene);
+    const fit = this.iterateClamped(gene, alpha);
+    if (fit.converged) return fit;
+    // The maximum without the clamp is not far from where the recursion stands still.
+    this.fitNewton(gene, alpha, start, null);
+    const again = this.iterateClamped(gene, alpha);
+    return { ...again, iterations: fit.iterations + again.iterations };
+  }
+
+  private iterateClamped(gene: PlacedCounts, alpha: number): GlmFit {
+    const { coefficients, previous, matrix, vector, nCoefficients: p } = this;
     for (let iteration = 1; iteration <= CLAMPED_LIMIT; iteration++) {
       this.linearPredictors(coefficients);
       this.sumWorkingResponses(gene, alpha);
