@@ -64,11 +64,11 @@ export function addDeOptions(command: Command): void {
     .option('--correction <bh|bonferroni>', 'adjustment of p-values (default: bh)')
     .option('--alpha <LEVEL>', 'significance level of the summaries; changes no p-value (default: 0.05)')
     .optionsGroup('Output:')
-    .option('--out <DIR>', 'folder for the results; made if it is not there')
+    .option('--out <DIR>', 'folder for the results, made if it is not there, or s3://BUCKET/PREFIX')
     .option('--format <A,B,…>', 'h5ad, csv, parquet (default: h5ad)')
     .option('--layers <default|crispyx>', "also write crispyx's further layers under its names (default: default)")
     .option('--scanpy', 'also write uns/rank_genes_groups as scanpy does')
-    .option('--scratch <DIR>', 'folder for intermediate files (default: a hidden one in --out)');
+    .option('--scratch <DIR>', 'folder or s3://… for intermediate files (default: a hidden one in --out)');
 }
 
 /** Adds the options that say how many processes compute it. */

@@ -1,7 +1,9 @@
-import { existsSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { CancelledError, InvalidInputError, toShardexError } from '@shardex/shared/errors';
 import { H5adFileWriter, type H5adSkeleton } from '@shardex/shared/h5ad';
+import { isS3Uri, objectExists, openStore, splitObjectUri } from '@shardex/shared/storage';
 import { createSimulationModel, type SimulationModel, type SimulationParameters } from '@shardex/shared/stats';
 import type { SimulateOptions } from './cli-context.js';
 import { simulateBlocks, type SimulateBlocksOptions } from './simulate-blocks.js';
@@ -37,7 +39,7 @@ export interface SimulationSummary {
  * perturbations, named in `uns/true_lfc_perturbations`).
  *
  * Equal options give equal bytes, whatever the number of threads. Memory: about 200 bytes a cell for names and labels,
- * plus a few blocks of counts.
+ * plus a few blocks of counts. For an output on S3 the file is written to the system's temporary folder and then uploaded.
  *
  * @param onProgress - called with the share of cells written, 0 to 1
  * @throws InvalidInputError for options out of range, an output that exists, or a place that cannot be written
@@ -51,11 +53,31 @@ export async function simulate(
   settings: SimulateSettings = {},
 ): Promise<SimulationSummary> {
   const parameters = checkedParameters(options);
-  if (settings.force !== true && existsSync(options.output)) {
-    throw new InvalidInputError(`${options.output} already exists`, { hint: 'choose another name or pass --force' });
+  const { output } = options;
+  if (settings.force !== true && (await objectExists(output))) {
+    throw new InvalidInputError(`${output} already exists`, { hint: 'choose another name or pass --force' });
   }
+  if (!isS3Uri(output)) return writeScreen(output, parameters, onProgress, signal, settings);
+  const { folder, name } = splitObjectUri(output);
+  const local = await mkdtemp(join(tmpdir(), 'shardex-simulate-'));
+  try {
+    const summary = await writeScreen(join(local, name), parameters, onProgress, signal, settings);
+    await openStore(folder).upload(name, join(local, name));
+    return summary;
+  } finally {
+    await rm(local, { recursive: true, force: true });
+  }
+}
+
+async function writeScreen(
+  path: string,
+  parameters: SimulationParameters,
+  onProgress: (fraction: number) => void,
+  signal: AbortSignal | undefined,
+  settings: SimulateSettings,
+): Promise<SimulationSummary> {
   const model = createSimulationModel(parameters);
-  const writer = await H5adFileWriter.create(options.output, skeletonOf(model));
+  const writer = await H5adFileWriter.create(path, skeletonOf(model));
   try {
     await writeTruth(writer, model);
     const matrix = writer.csrAppender();
@@ -69,7 +91,7 @@ export async function simulate(
     return { cells: parameters.nCells, genes: parameters.nGenes, nonzeros: matrix.nnz };
   } catch (error) {
     await writer.abort();
-    throw toShardexError(error, `simulating ${options.output}`);
+    throw toShardexError(error, `simulating ${path}`);
   }
 }
 

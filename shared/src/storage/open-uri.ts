@@ -1,8 +1,10 @@
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { InvalidInputError } from '../errors/index.js';
 import type { ByteSource, ObjectStore } from './byte-source.js';
 import { FileByteSource } from './file-byte-source.js';
 import { FolderStore } from './folder-store.js';
+import { splitObjectUri } from './object-uri.js';
 import { isS3Uri, parseS3Uri, S3ByteSource, S3Connection, S3Store } from './s3/index.js';
 
 /**
@@ -19,6 +21,13 @@ export async function openByteSource(uri: string): Promise<ByteSource> {
 /** The place that holds named objects: a folder, or a prefix of a bucket. Nothing is touched until it is used. */
 export function openStore(uri: string): ObjectStore {
   return isS3Uri(uri) ? new S3Store(uri) : new FolderStore(localPath(uri));
+}
+
+/** Whether there is something at an address. @throws InvalidInputError when access is denied */
+export async function objectExists(uri: string): Promise<boolean> {
+  if (!isS3Uri(uri)) return existsSync(localPath(uri));
+  const { folder, name } = splitObjectUri(uri);
+  return new S3Store(folder).exists(name);
 }
 
 /** The path behind a URI. */

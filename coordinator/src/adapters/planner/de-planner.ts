@@ -11,7 +11,7 @@ import { isRatioMethod, type DeParameters } from '@shardex/shared/config';
 import { ERROR_POLICIES, InvalidInputError, InvariantBrokenError, type ErrorTag } from '@shardex/shared/errors';
 import { packMatrixDescriptor } from '@shardex/shared/h5ad';
 import { taskId, type JobId } from '@shardex/shared/ids';
-import { makeFolder, missingFolders, openStore, type ObjectStore } from '@shardex/shared/storage';
+import { openStore, type ObjectStore } from '@shardex/shared/storage';
 import {
   type ClusterShape,
   fitDesignOf,
@@ -22,8 +22,8 @@ import {
   planGroups,
   type PlannedTask,
   planRatios,
-  planScan,
   planShrink,
+  planScan,
   poolOf,
   type ScanMatrix,
   type PreparedJob,
@@ -35,8 +35,10 @@ import { withArtifact } from '../reductions/scratch.js';
 import {
   claimOutput,
   existingResults,
+  makeScratch,
   removeEmptyFolders,
   removeScratch,
+  requireScratchPlace,
   scratchFolder,
   scratchRoot,
 } from './job-folder.js';
@@ -100,7 +102,7 @@ export class DePlanner implements JobPlanner {
     if (claimed) {
       throw new InvalidInputError(`another job is writing to ${parameters.output}`, { hint: 'choose another --out' });
     }
-    await missingFolders(scratchRoot(parameters));
+    await requireScratchPlace(scratchRoot(parameters));
     const made = [await claimOutput(parameters.output, spec.existingOutput)];
     const context = contextOf(input);
     const scratchUri = scratchFolder(parameters, identityOf(context));
@@ -108,7 +110,7 @@ export class DePlanner implements JobPlanner {
     try {
       if (spec.existingOutput === 'resume') await requireSameRun(context);
       else await removeScratch(scratchRoot(parameters));
-      made.push(await makeFolder(scratchRoot(parameters)));
+      made.push(await makeScratch(scratchRoot(parameters)));
       await commitContext(store, input, context);
     } catch (error) {
       await removeOwn(scratchUri, made);

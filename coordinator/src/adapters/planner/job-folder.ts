@@ -3,7 +3,7 @@ import { access, constants, readdir, rm, rmdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { DeParameters } from '@shardex/shared/config';
 import { InvalidInputError, toShardexError } from '@shardex/shared/errors';
-import { makeFolder, missingFolders } from '@shardex/shared/storage';
+import { isS3Uri, joinUri, makeFolder, missingFolders, openStore, S3Store } from '@shardex/shared/storage';
 import type { ExistingOutput } from '../../domain/index.js';
 
 /** Files that make a folder a results folder. */
@@ -26,8 +26,9 @@ const DEFAULT_SCRATCH = '.shardex-scratch';
 
 /** The folder that holds the intermediate files of every run into one output folder. */
 export function scratchRoot(parameters: DeParameters): string {
-  if (parameters.scratch === null) return join(parameters.output, DEFAULT_SCRATCH);
-  return join(parameters.scratch, `shardex-${shortHash(resolve(parameters.output))}`);
+  const { output, scratch } = parameters;
+  if (scratch === null) return joinUri(output, DEFAULT_SCRATCH);
+  return joinUri(scratch, `shardex-${shortHash(isS3Uri(output) ? output : resolve(output))}`);
 }
 
 /**
@@ -37,13 +38,18 @@ export function scratchRoot(parameters: DeParameters): string {
  * @param identity - whatever the results depend on
  */
 export function scratchFolder(parameters: DeParameters, identity: string): string {
-  return join(scratchRoot(parameters), shortHash(identity));
+  return joinUri(scratchRoot(parameters), shortHash(identity));
 }
 
 const shortHash = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16);
 
 /** Results that are in the output folder already. @throws InvalidInputError when it is a file, or below one */
 export async function existingResults(output: string): Promise<string[]> {
+  if (isS3Uri(output)) {
+    const store = openStore(output);
+    const present = await Promise.all(RESULT_FILES.map((name) => store.exists(name)));
+    return RESULT_FILES.filter((_, i) => present[i]);
+  }
   if ((await missingFolders(output)).length > 0) return [];
   try {
     const present = new Set(await readdir(output));
@@ -55,7 +61,7 @@ export async function existingResults(output: string): Promise<string[]> {
 
 /**
  * Makes the output folder and checks that it can be written, before any work is done. What a killed run left half-written
- * is removed.
+ * is removed: temporary files, or unfinished uploads.
  *
  * @returns the folders that were made, outermost first
  * @throws InvalidInputError when it holds results and neither --force nor --resume was given, or cannot be written
@@ -66,6 +72,12 @@ export async function claimOutput(output: string, existing: ExistingOutput): Pro
     throw new InvalidInputError(`${output} already holds results (${results.join(', ')})`, {
       hint: 'choose another --out, replace them with --force, or continue an unfinished run with --resume',
     });
+  }
+  if (isS3Uri(output)) {
+    const store = new S3Store(output);
+    await store.requireWritable();
+    await store.abortUploads((name) => RESULT_FILES.some((file) => file === name));
+    return [];
   }
   const made = await makeFolder(output);
   try {
@@ -94,11 +106,17 @@ export async function removeEmptyFolders(folders: readonly string[]): Promise<vo
   }
 }
 
+/** Checks that scratch can be there. @throws InvalidInputError when something above it is a file */
+export async function requireScratchPlace(root: string): Promise<void> {
+  if (!isS3Uri(root)) await missingFolders(root);
+}
+
+/** Makes the scratch folder; a bucket has none. @returns the folders that were made, outermost first */
+export async function makeScratch(root: string): Promise<string[]> {
+  return isS3Uri(root) ? [] : makeFolder(root);
+}
+
 /** Removes a scratch folder and everything in it; an absent one is no error. */
 export async function removeScratch(folder: string): Promise<void> {
-  try {
-    await rm(folder, { recursive: true, force: true });
-  } catch (error) {
-    throw toShardexError(error, `removing ${folder}`);
-  }
+  await openStore(folder).removeAll('');
 }

@@ -8,8 +8,8 @@ const FILE = 'cells.parquet';
 /** Rows of one Parquet row group: about 3 MB. */
 const BLOCK_ROWS = 65_536;
 
-/** Writes `cells.parquet`: what the run made of every cell of the file. Returns its name. */
-export async function writeCells(scope: ReductionScope): Promise<string> {
+/** Writes `cells.parquet`: what the run made of every cell of the file. Returns its name. @param folder - a local one */
+export async function writeCells(scope: ReductionScope, folder: string): Promise<string> {
   const { context, store } = scope;
   const { parameters, groupLabels, nCells } = context;
   const { obsNames } = await readH5adMetadata(parameters.input, { obsNames: true, varNames: false });
@@ -22,7 +22,7 @@ export async function writeCells(scope: ReductionScope): Promise<string> {
     sizeFactor: await reader.f64('sizeFactor'),
     kept: await reader.u8('kept'),
   }));
-  const table = await ParquetTableWriter.create(join(parameters.output, FILE), [
+  const table = await ParquetTableWriter.create(join(folder, FILE), [
     { name: 'cell', type: 'string' },
     { name: 'perturbation', type: 'string' },
     { name: 'total', type: 'f64' },

@@ -1,8 +1,8 @@
 import { DEFAULT_DE_PARAMETERS, type DeParameters } from '@shardex/shared/config';
-import { openStore } from '@shardex/shared/storage';
 import { shrinkageRecord, type JobHistory } from '../../domain/index.js';
 import type { FitOutputs } from './fit-outputs.js';
 import type { FrozenSummary } from './frozen-summary.js';
+import type { OutputFolder } from './output-folder.js';
 import type { ReductionScope } from './scratch.js';
 
 export interface RunRecordParts {
@@ -15,7 +15,11 @@ export interface RunRecordParts {
 }
 
 /** Writes `run.json`, the last file of a run: what was done, to what, with which parameters, and how it went. */
-export async function writeRunRecord(scope: ReductionScope, parts: RunRecordParts): Promise<void> {
+export async function writeRunRecord(
+  scope: ReductionScope,
+  output: OutputFolder,
+  parts: RunRecordParts,
+): Promise<void> {
   const { context } = scope;
   const { history, frozen, fits } = parts;
   // This stage has not ended yet: it ends with this file.
@@ -89,7 +93,7 @@ export async function writeRunRecord(scope: ReductionScope, parts: RunRecordPart
     warnings: [...new Set([...context.warnings, ...frozen.factors.warnings, ...history.warnings, ...parts.warnings])],
   };
   const text = `${JSON.stringify(record, null, 2)}\n`;
-  await openStore(context.parameters.output).commit('run.json', [new TextEncoder().encode(text)]);
+  await output.finish(new TextEncoder().encode(text));
 }
 
 /** Every parameter with where its value came from. */

@@ -27,9 +27,10 @@ export interface TestFiles {
   abort(): Promise<void>;
 }
 
-/** Opens the files of one test in every format asked for. */
+/** Opens the files of one test in every format asked for. @param folder - a local one */
 export async function openTestFiles(
   scope: ReductionScope,
+  folder: string,
   test: TestName,
   frozen: FrozenSummary,
   fits: FitOutputs,
@@ -37,7 +38,7 @@ export async function openTestFiles(
   const { parameters } = scope.context;
   const adjust = await screenWide(scope, test, fits);
   const layers = resultLayers(test, parameters);
-  const base = join(parameters.output, TEST_OUTPUTS[test].file);
+  const base = join(folder, TEST_OUTPUTS[test].file);
   const formats = new Set<OutputFormat>(parameters.formats);
   const ranked = parameters.scanpy && formats.has('h5ad') ? await RankedGenes.collect(scope, test, fits, adjust) : null;
   const h5ad = formats.has('h5ad')

@@ -32,7 +32,7 @@ export function addDeCommand(program: Command, context: CliContext): void {
     .command('de')
     .summary('test every gene under every perturbation')
     .description('Test every gene under every perturbation against the control cells.')
-    .argument('<FILE>', 'AnnData file (.h5ad), cells × genes');
+    .argument('<FILE>', 'AnnData file (.h5ad), cells × genes, or s3://BUCKET/KEY');
   addDeOptions(command);
   command
     .option('--force', 'replace results that are in --out')

@@ -14,7 +14,7 @@ export function addInspectCommand(program: Command, context: CliContext): void {
     .command('inspect')
     .summary('say what an AnnData file holds, and what may be wrong with it')
     .description('Say what an AnnData file holds: storage, scale, columns, the design that would be used, problems.')
-    .argument('<FILE>', 'AnnData file (.h5ad)')
+    .argument('<FILE>', 'AnnData file (.h5ad), or s3://BUCKET/KEY')
     .option('--json', 'as one JSON object')
     .addHelpText('after', NOTES)
     .action(async (file: string, flags: { readonly json?: boolean }) => {

@@ -19,7 +19,7 @@ export function addPlanCommand(program: Command, context: CliContext): void {
     .command('plan')
     .summary('say what "de" would do, need and overwrite')
     .description('Say what "de" with the same options would do, need and overwrite; nothing is started.')
-    .argument('<FILE>', 'AnnData file (.h5ad)');
+    .argument('<FILE>', 'AnnData file (.h5ad), or s3://BUCKET/KEY');
   addDeOptions(command);
   addClusterOptions(command);
   command

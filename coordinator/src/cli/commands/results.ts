@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { parseChoice, parseWholeNumber, TEST_NAMES, type TestName } from '@shardex/shared/config';
 import { InvalidInputError } from '@shardex/shared/errors';
+import { isS3Uri } from '@shardex/shared/storage';
 import type { CliContext } from '../cli-context.js';
 import { absolutePath } from '../de-option-flags.js';
 import { readAlpha } from '../results/read-alpha.js';
@@ -35,7 +36,7 @@ export function addResultsCommand(program: Command, context: CliContext): void {
     .command('results')
     .summary('print results')
     .description('Print the results that "shardex de" wrote.')
-    .argument('<DIR>', 'folder given to "de" as --out')
+    .argument('<DIR>', 'folder, or s3://…, given to "de" as --out')
     .option('--test <TEST>', 'nb-glm, wilcoxon or t-test (default: all that are there)')
     .option('--perturbation <NAME>', 'rows of this perturbation')
     .option('--top <N>', 'the N rows of smallest p-value')
@@ -51,9 +52,9 @@ async function printResults(folder: string, flags: ResultsFlags, context: CliCon
   const test = flags.test === undefined ? null : parseChoice(flags.test, TEST_NAMES, '--test', 'test');
   const top = flags.top === undefined ? null : parseWholeNumber(flags.top, '--top', 1, 1_000_000);
   const request: TidyRequest = { perturbation: flags.perturbation ?? null, top };
-  if (!existsSync(folder))
+  if (!isS3Uri(folder) && !existsSync(folder))
     throw new InvalidInputError(`${folder}: no such folder`, { hint: 'name the folder that "shardex de --out" wrote' });
-  const tests = test === null ? presentTests(folder) : [test];
+  const tests = test === null ? await presentTests(folder) : [test];
   if (tests.length === 0) {
     throw new InvalidInputError(`${folder} has no results (nb_glm.h5ad, wilcoxon.h5ad or t_test.h5ad)`, {
       hint: 'name the folder that "shardex de --out" wrote; results in other formats only cannot be shown',

@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { parseNumber, parseWholeNumber } from '@shardex/shared/config';
 import { InvalidInputError } from '@shardex/shared/errors';
 import { readH5adMetadata } from '@shardex/shared/h5ad';
+import { objectExists } from '@shardex/shared/storage';
 import type { CliContext, SimulateOptions } from '../cli-context.js';
 import { absolutePath } from '../de-option-flags.js';
 import { untilInterrupted } from '../interrupt.js';
@@ -34,7 +34,7 @@ export function addSimulateCommand(program: Command, context: CliContext): void 
     .command('simulate')
     .summary('write a screen whose true effects are known')
     .description('Write a negative binomial screen whose true effects are known.')
-    .argument('<OUT.h5ad>', 'file to write')
+    .argument('<OUT.h5ad>', 'file to write, or s3://BUCKET/KEY')
     .requiredOption('--cells <N>', 'number of cells')
     .requiredOption('--genes <N>', 'number of genes')
     .requiredOption('--perturbations <N>', 'number of perturbations, the control not counted')
@@ -64,7 +64,7 @@ function parseSimulateOptions(output: string, flags: SimulateFlags): SimulateOpt
 
 /** Keeps a slip of the keyboard from replacing somebody's data: only simulations give way to a simulation. */
 async function requireReplaceable(path: string): Promise<void> {
-  if (!existsSync(path)) return;
+  if (!(await objectExists(path))) return;
   const names = await readH5adMetadata(path, { varNames: false }).then(
     ({ obsColumns, varColumns }) => [...obsColumns, ...varColumns].map(({ name }) => name),
     (): string[] => [],

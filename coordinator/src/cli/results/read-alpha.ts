@@ -1,11 +1,11 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { DEFAULT_DE_PARAMETERS } from '@shardex/shared/config';
+import { openStore } from '@shardex/shared/storage';
 
 /** The significance level the run was asked for, from its `run.json`; the default where that cannot be read. */
 export async function readAlpha(folder: string): Promise<number> {
   try {
-    const record = JSON.parse(await readFile(join(folder, 'run.json'), 'utf8')) as {
+    const text = new TextDecoder().decode(await openStore(folder).readAll('run.json'));
+    const record = JSON.parse(text) as {
       readonly parameters?: { readonly alpha?: { readonly value?: unknown } };
     };
     const alpha = record.parameters?.alpha?.value;

@@ -1,10 +1,8 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { TEST_OUTPUTS } from '@shardex/shared/artifacts';
 import { suggestName, TEST_NAMES, type TestName } from '@shardex/shared/config';
 import { CorruptDataError, InvalidInputError } from '@shardex/shared/errors';
 import { openRowSource, readH5adMetadata, type H5adMetadata, type ObsColumn } from '@shardex/shared/h5ad';
-import { openByteSource, type ByteSource } from '@shardex/shared/storage';
+import { joinUri, openByteSource, openStore, type ByteSource } from '@shardex/shared/storage';
 import type { RowSource } from '@shardex/shared/matrix';
 
 /** A dense layer of a result file, read by rows. */
@@ -16,9 +14,14 @@ interface OpenLayer {
 /** Rows of some layers: `values(layer)` has (rowEnd − rowBegin) × genes entries, row-major. */
 export type ResultRows = ReadonlyMap<string, Float64Array>;
 
-/** Tests that have a result file in the folder. */
-export const presentTests = (folder: string): TestName[] =>
-  TEST_NAMES.filter((test) => existsSync(join(folder, `${TEST_OUTPUTS[test].file}.h5ad`)));
+const fileName = (test: TestName): string => `${TEST_OUTPUTS[test].file}.h5ad`;
+
+/** Tests that have a result file in the folder, which may be s3://…; none where there is no such folder. */
+export async function presentTests(folder: string): Promise<TestName[]> {
+  const store = openStore(folder);
+  const present = await Promise.all(TEST_NAMES.map((test) => store.exists(fileName(test))));
+  return TEST_NAMES.filter((_, i) => present[i]);
+}
 
 /** The results of one test: names, counts, and any rows of any layers. Nothing is read before it is asked for. */
 export class ResultFile {
@@ -31,10 +34,10 @@ export class ResultFile {
 
   /** @throws InvalidInputError when the folder has no results of this test */
   static async open(folder: string, test: TestName): Promise<ResultFile> {
-    const path = join(folder, `${TEST_OUTPUTS[test].file}.h5ad`);
-    if (!existsSync(path)) {
-      const others = presentTests(folder);
-      throw new InvalidInputError(`${folder} has no results of ${test} (${TEST_OUTPUTS[test].file}.h5ad)`, {
+    const path = joinUri(folder, fileName(test));
+    if (!(await openStore(folder).exists(fileName(test)))) {
+      const others = await presentTests(folder);
+      throw new InvalidInputError(`${folder} has no results of ${test} (${fileName(test)})`, {
         hint:
           others.length === 0
             ? 'name the folder that "shardex de --out" wrote'

@@ -1,0 +1,165 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { startS3Server, TEST_CREDENTIALS, type FaultKind, type S3TestServer } from '../support/s3-server.js';
+import { shardex, simulatedScreen, type CliOutcome } from '../support/shardex.js';
+
+const FILES = ['nb_glm.h5ad', 'wilcoxon.h5ad', 't_test.h5ad', 'cells.parquet'];
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+describe('a run on S3', () => {
+  let folder: string;
+  let screen: Buffer;
+  let expected: Record<string, string>;
+  let server: S3TestServer;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'shardex-s3-test-'));
+    const path = await simulatedScreen(folder);
+    screen = await readFile(path);
+    const local = await shardex(['de', path, '--out', join(folder, 'local'), '--workers', '1', '--quiet']);
+    expect(local.stderr).toBe('');
+    const contents = FILES.map(async (file) => [file, sha256(await readFile(join(folder, 'local', file)))] as const);
+    expected = Object.fromEntries(await Promise.all(contents));
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+  beforeEach(async () => {
+    server = await startS3Server(['in', 'out', 'scratch']);
+    server.objects.put('in', 'screens/screen.h5ad', screen);
+  });
+  afterEach(() => server.close());
+
+  const run = (args: readonly string[], settings: Record<string, string> = {}): Promise<CliOutcome> =>
+    shardex(args, { ...server.environment, TMPDIR: folder, ...settings });
+  const de = (...more: string[]): Promise<CliOutcome> =>
+    run(['de', 's3://in/screens/screen.h5ad', '--out', 's3://out/run', '--workers', '2', '--quiet', ...more]);
+  const keysOf = (bucket: string): string[] => [...server.objects.bucket(bucket).keys()].sort();
+  const resultHashes = (): Record<string, string> =>
+    Object.fromEntries(FILES.map((file) => [file, sha256(server.objects.get('out', `run/${file}`).bytes)]));
+  const withoutSecrets = ({ stdout, stderr }: CliOutcome): void => {
+    for (const secret of [TEST_CREDENTIALS.accessKeyId, TEST_CREDENTIALS.secretAccessKey]) {
+      expect(stdout + stderr).not.toContain(secret);
+    }
+  };
+
+  it('gives the bytes of a local run, and leaves nothing else behind', async () => {
+    const before = await readdir(folder);
+    const outcome = await de('--scratch', 's3://scratch/x');
+    expect(outcome.stderr).toBe('');
+    expect(outcome.exitCode).toBe(0);
+    expect(resultHashes()).toEqual(expected);
+    expect(keysOf('out')).toEqual([...FILES, 'run.json'].map((name) => `run/${name}`).sort());
+    expect(keysOf('scratch')).toEqual([]);
+    expect(server.objects.uploads.size).toBe(0);
+    expect(await readdir(folder)).toEqual(before);
+    const ranged = server.seen.filter(({ method, bucket }) => method === 'GET' && bucket === 'in');
+    expect(ranged.every(({ headers }) => headers.range !== undefined)).toBe(true);
+    // Everything after the first look asks for the object that was looked at.
+    expect(ranged.some(({ headers }) => headers['if-match'] !== undefined)).toBe(true);
+    const record = server.seen.filter(({ key, method }) => key === 'run/run.json' && method === 'PUT');
+    expect(record.map(({ headers }) => headers['if-none-match'])).toEqual(['*']);
+  });
+
+  it('is read back by results, inspect and plan, and refused a second time', async () => {
+    expect((await de()).exitCode).toBe(0);
+    expect(keysOf('out'), 'scratch was within the output').toHaveLength(FILES.length + 1);
+    const top3 = ['--test', 'wilcoxon', '--top', '3', '--format', 'csv'];
+    const remote = await run(['results', 's3://out/run', ...top3]);
+    expect(remote.stderr).toBe('');
+    expect(remote.stdout).toBe((await run(['results', join(folder, 'local'), ...top3])).stdout);
+    const inspected = JSON.parse((await run(['inspect', 's3://in/screens/screen.h5ad', '--json'])).stdout) as object;
+    const local = JSON.parse((await run(['inspect', join(folder, 'screen.h5ad'), '--json'])).stdout) as object;
+    expect(inspected).toEqual({ ...local, path: 's3://in/screens/screen.h5ad' });
+    const planned = await run(['plan', 's3://in/screens/screen.h5ad', '--out', 's3://out/run', '--json']);
+    const { outputs } = JSON.parse(planned.stdout) as { outputs: { path: string; exists: boolean }[] };
+    expect(outputs).toContainEqual(expect.objectContaining({ path: 's3://out/run/nb_glm.h5ad', exists: true }));
+    const again = await de();
+    expect(again.exitCode).toBe(2);
+    expect(again.stderr).toContain('s3://out/run already holds results');
+    const forced = await de('--force', '--tests', 'wilcoxon');
+    expect(forced.stderr).toBe('');
+    expect(keysOf('out')).toEqual(['run/cells.parquet', 'run/run.json', 'run/wilcoxon.h5ad']);
+  });
+
+  it.each(['internal-error', 'slow-down', 'reset', 'truncate'] satisfies FaultKind[])('outlives %s', async (kind) => {
+    // Every seventh request of each kind, until it has struck often enough.
+    let count = 0;
+    const struck = server.inject({ kind, times: 12, matches: ({ method }) => method !== 'HEAD' && ++count % 7 === 0 });
+    const outcome = await de('--scratch', 's3://scratch/x');
+    expect(outcome.stderr).toBe('');
+    expect(outcome.exitCode).toBe(0);
+    expect(struck()).toBe(12);
+    expect(resultHashes()).toEqual(expected);
+    expect(keysOf('scratch')).toEqual([]);
+    expect(server.objects.uploads.size).toBe(0);
+  });
+
+  it('names an object that changes under it', async () => {
+    let isChanged = false;
+    server.inject({
+      kind: 'reset',
+      times: 1,
+      matches: ({ bucket, key }) => {
+        // What the planning found out is written down: from here on the file is read again by others.
+        if (!isChanged && bucket === 'scratch' && key.endsWith('context.bundle')) {
+          isChanged = true;
+          const changed = Buffer.from(screen);
+          changed[changed.length - 1] ^= 1;
+          server.objects.put('in', 'screens/screen.h5ad', changed);
+        }
+        return false;
+      },
+    });
+    const outcome = await de('--scratch', 's3://scratch/x');
+    expect(isChanged).toBe(true);
+    expect(outcome.exitCode).toBe(2);
+    expect(outcome.stderr).toContain('s3://in/screens/screen.h5ad changed while the job was running');
+    expect(keysOf('out')).toEqual([]);
+    withoutSecrets(outcome);
+  });
+
+  it('leaves no parts when the upload of its results fails', async () => {
+    const struck = server.inject({
+      kind: 'internal-error',
+      times: 1000,
+      matches: ({ method, bucket, key }) => method === 'PUT' && bucket === 'out' && key === 'run/cells.parquet',
+    });
+    const outcome = await shardexWithFewTries();
+    expect(struck()).toBeGreaterThan(0);
+    expect(outcome.exitCode).toBe(1);
+    expect(outcome.stderr).toContain('500 InternalError');
+    expect(keysOf('out')).not.toContain('run/run.json');
+    expect(server.objects.uploads.size).toBe(0);
+    withoutSecrets(outcome);
+  });
+  const shardexWithFewTries = (): Promise<CliOutcome> =>
+    run(
+      ['de', 's3://in/screens/screen.h5ad', '--out', 's3://out/run', '--scratch', folder, '--workers', '1', '--quiet'],
+      { AWS_MAX_ATTEMPTS: '2' },
+    );
+
+  it('says what is wrong with names and rights', async () => {
+    const absent = await run(['inspect', 's3://in/none.h5ad']);
+    expect(absent.exitCode).toBe(2);
+    expect(absent.stderr).toContain('reading s3://in/none.h5ad: no such object');
+    const bucket = await run(['de', 's3://in/screens/screen.h5ad', '--out', 's3://nowhere/run', '--quiet']);
+    expect(bucket.exitCode).toBe(2);
+    expect(bucket.stderr).toContain('no such bucket');
+    const denied = await run(['inspect', 's3://in/screens/screen.h5ad'], {
+      AWS_SECRET_ACCESS_KEY: 'wrong',
+      SHARDEX_DEBUG: '1',
+    });
+    expect(denied.exitCode).toBe(2);
+    expect(denied.stderr).toContain('access denied (403 SignatureDoesNotMatch)');
+    withoutSecrets(denied);
+  });
+
+  it('simulates into a bucket what it simulates into a folder', async () => {
+    const sizes = ['--cells', '1500', '--genes', '300', '--perturbations', '12', '--depth', '600', '--seed', '7'];
+    const outcome = await run(['simulate', 's3://in/new.h5ad', ...sizes, '--quiet']);
+    expect(outcome.stderr).toBe('');
+    expect(server.objects.get('in', 'new.h5ad').bytes.equals(screen)).toBe(true);
+  });
+});
