@@ -9,7 +9,6 @@ export * from './profile-grid.js';
 export * from './sort-columns.js';
 export * from './rank-sum.js';
 export * from './rank-sum-rest.js';
-export * from './rank-sum-pool.js';
 export * from './rank-sum-keys.js';
 export * from './moment-accumulator.js';
 export * from './compact-rows.js';

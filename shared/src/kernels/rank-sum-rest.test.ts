@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { KernelHeap } from './kernel-heap.js';
 import { rankSumAgainstControl, type RankSumOptions } from './rank-sum.js';
-import { rankSumWithinPool } from './rank-sum-pool.js';
 import { rankSumAgainstRest, sortGroupedColumns } from './rank-sum-rest.js';
 import { rankSumRestReference } from './rank-sum-rest.reference.js';
 import { sortColumns, tieTerms } from './sort-columns.js';
@@ -117,38 +116,6 @@ describe('rank sums against the rest', () => {
   it('equal midranks on columns long enough for merging and for the radix sort', () => {
     expectTwin(drawScreen(7, 600, 9, 3), { tieCorrect: true, continuity: false });
     expectTwin(drawScreen(8, 4000, 5, 2), { tieCorrect: true, continuity: true });
-  });
-
-  it('are the same when each group is looked up in the pool of all cells', () => {
-    fc.assert(
-      fc.property(screens, fc.boolean(), fc.boolean(), (screen, tieCorrect, continuity) => {
-        const options = { tieCorrect, continuity };
-        const rest = runKernel(screen, options);
-        heap.scoped(() => {
-          const { keys, offsets } = loadColumns(screen);
-          const ties = heap.f64(screen.values.length);
-          sortColumns(heap, keys, offsets);
-          tieTerms(heap, keys, offsets, ties);
-          const segments = Array.from({ length: screen.nGroups }, (_, group) =>
-            screen.values.map((column) => column.filter((x, cell) => x !== 0 && screen.groups[cell] === group)),
-          ).flat();
-          const pooled = rankSumWithinPool(
-            heap,
-            { keys, offsets, ties, nCells: screen.groups.length },
-            {
-              keys: heap.copyF64(segments.flat()),
-              offsets: heap.copyU32(offsetsOf(segments.map((own) => own.length))),
-              sizes: sizesOf(screen),
-            },
-            options,
-          );
-          expect([...pooled.u]).toEqual(rest.u);
-          expect([...pooled.tieSums]).toEqual(rest.tieSums);
-          pooled.z.forEach((z, i) => expect(Math.abs(z - rest.z[i])).toBeLessThanOrEqual(1e-13 * (1 + Math.abs(z))));
-        });
-      }),
-      { seed: 32, numRuns: 200 },
-    );
   });
 
   it('do not depend on the order of the cells', () => {
