@@ -12,6 +12,7 @@ export const GeneStatus = {
   filteredLowTotal: 9,
   filteredFewNonzero: 10,
   cooksOutlier: 11,
+  collinearDesign: 12,
 } as const;
 export type GeneStatus = (typeof GeneStatus)[keyof typeof GeneStatus];
 
@@ -44,5 +45,9 @@ export const GENE_STATUS_LEGEND: readonly { readonly name: string; readonly mean
   {
     name: 'cooks-outlier',
     meaning: 'no p-value: one cell decides the fit, its Cook’s distance beyond the 99% quantile of F',
+  },
+  {
+    name: 'collinear-design',
+    meaning: 'the covariates tell perturbed from control cells without fail, so their effects cannot be told apart',
   },
 ];

@@ -29,3 +29,4 @@ export * from './apeglm-prior.js';
 export * from './collinear-columns.js';
 export { fitDispersionPrior, type DispersionPrior } from './dispersion-prior.js';
 export * from './cell-glm/index.js';
+export * from './strata-glm/index.js';

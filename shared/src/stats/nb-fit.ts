@@ -113,7 +113,7 @@ export function fitPerturbation(
   options: NbFitOptions,
 ): NbResult {
   const { squares = null } = options;
-  const result = emptyResult(perturbation.nGenes, squares !== null && control.robust !== null);
+  const result = emptyNbResult(perturbation.nGenes, squares !== null && control.robust !== null);
   if (perturbation.nCells === 0 || control.measures.nCells === 0) {
     result.status.fill(GeneStatus.tooFewCells);
     return result;
@@ -141,7 +141,8 @@ export function fitPerturbation(
   return result;
 }
 
-const emptyResult = (nGenes: number, withRobust: boolean): NbResult => {
+/** A result of which nothing is known yet: NaN and zeros. */
+export const emptyNbResult = (nGenes: number, withRobust: boolean): NbResult => {
   const missing = (): Float64Array => new Float64Array(nGenes).fill(NaN);
   return {
     log2FoldChange: missing(),
