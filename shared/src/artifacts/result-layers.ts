@@ -11,6 +11,8 @@ export interface ResultLayer {
   readonly shrunk?: true;
   /** Set for layers that are only written with a `--reference` other than the control: what is then one per perturbation. */
   readonly pooled?: true;
+  /** Set for layers that are only written when some option asks for them. */
+  readonly asked?: (choice: LayerChoice) => boolean;
   /** Set for layers that the merge makes itself: they need all p-values of the screen. */
   readonly merged?: true;
 }
@@ -55,6 +57,9 @@ export const TEST_OUTPUTS: Readonly<Record<TestName, TestOutput>> = {
       ...EXPRESSION_LAYERS,
       { name: 'mean', dtype: 'f32' },
       STATUS,
+      { name: 'standard_error_robust', dtype: 'f32', asked: ({ standardErrors }) => standardErrors === 'robust' },
+      { name: 'dispersion', dtype: 'f32', asked: ({ dispersionScope }) => dispersionScope === 'per-comparison' },
+      { name: 'cooks_max', dtype: 'f32', asked: ({ cooks, cooksFilter }) => cooks === true || cooksFilter === true },
       { name: 'logfoldchange_shrunk', dtype: 'f32', shrunk: true },
       { name: 'standard_error_shrunk', dtype: 'f32', shrunk: true },
       { name: 'logfoldchange_raw_ln', dtype: 'f32', crispyx: true },
@@ -93,12 +98,15 @@ export const TEST_OUTPUTS: Readonly<Record<TestName, TestOutput>> = {
 };
 
 /** What decides which layers a run writes. */
-export type LayerChoice = Pick<DeParameters, 'layers' | 'shrink' | 'reference'>;
+export type LayerChoice = Pick<DeParameters, 'layers' | 'shrink' | 'reference'> &
+  Partial<Pick<DeParameters, 'standardErrors' | 'dispersionScope' | 'cooks' | 'cooksFilter'>>;
 
 /** The layers one run writes for a test. */
-export function resultLayers(test: TestName, { layers, shrink, reference }: LayerChoice): readonly ResultLayer[] {
+export function resultLayers(test: TestName, choice: LayerChoice): readonly ResultLayer[] {
+  const { layers, shrink, reference } = choice;
   return TEST_OUTPUTS[test].layers.filter(
     (layer) =>
+      layer.asked?.(choice) !== false &&
       (layer.crispyx !== true || layers === 'crispyx') &&
       (layer.shrunk !== true || shrink === 'apeglm') &&
       (layer.pooled !== true || reference !== 'control'),

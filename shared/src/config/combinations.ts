@@ -60,16 +60,12 @@ const CONFLICTS: readonly Conflict[] = [
 
 /** Options whose work has not landed yet; each line goes with it. */
 const UNAVAILABLE: readonly (readonly [flag: string, isAsked: (parameters: DeParameters) => boolean])[] = [
-  ['--size-factor-scope per-comparison', (p) => p.sizeFactorScope !== 'global'],
-  ['--min-mu', (p) => p.minMu > 0],
-  ['--dispersion-scope', (p) => p.dispersionScope !== 'global'],
-  ['--dispersion-estimator', (p) => p.dispersionEstimator !== 'map'],
+  ['--dispersion-scope control', (p) => p.dispersionScope === 'control'],
+  ['--dispersion-estimator', (p) => p.dispersionEstimator !== 'map' && p.dispersionScope === 'global'],
   ['--wald-reference t', (p) => p.waldReference === 't'],
   ['--se robust', (p) => p.standardErrors === 'robust'],
   ['--covariates', (p) => p.covariates.length > 0],
   ['--batch-column with nb-glm', (p) => p.batchColumn !== null && tests('nb-glm')(p)],
-  ['--cooks', (p) => p.cooks],
-  ['--cooks-filter', (p) => p.cooksFilter],
   ['--min-cells-expressed', (p) => p.minCellsExpressed > 0],
   ['--min-total-count', (p) => p.minTotalCount > 0],
   ['--min-nonzero', (p) => p.minNonzero > 0],

@@ -9,3 +9,4 @@ export { PRESET_PARAMETERS } from './presets.js';
 export * from './resolve-settings.js';
 export * from './size-factor-method.js';
 export * from './suggest.js';
+export * from './screen-dispersions.js';

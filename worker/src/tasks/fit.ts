@@ -4,6 +4,7 @@ import { MomentAccumulator } from '@shardex/shared/kernels';
 import type { TaskOutput } from './commit.js';
 import { markFilteredGenes } from './filter-genes.js';
 import { MeasuresEngine } from './fit-nb.js';
+import { CellsEngine } from './fit-cells.js';
 import { compareMeans } from './fit-t-test.js';
 import { testFrozenRanks } from './fit-rest-ranks.js';
 import { FitRows } from './fit-rows.js';
@@ -104,12 +105,14 @@ function createNbEngine(
   frozen: NonNullable<FrozenStatistics['nb']>,
   results: FitRows,
 ): NbEngine {
-  const kind = nbEngineKind(scope.job.context.parameters, { continuousCovariates: false });
+  const { parameters, design } = scope.job.context;
+  const kind = nbEngineKind(parameters, { continuousCovariates: design.continuous.length > 0 });
   switch (kind) {
     case 'measures':
       return new MeasuresEngine(scope, factors, control, frozen, results);
-    case 'strata':
     case 'cells':
+      return new CellsEngine(scope, factors, frozen.dispersions, results);
+    case 'strata':
       throw new InvariantBrokenError(`no engine of the NB-GLM fits ${kind}`);
   }
 }

@@ -1,4 +1,5 @@
 import { SCRATCH_NAMES, type BundleReader, type ControlSummary, type TrendSummary } from '@shardex/shared/artifacts';
+import { hasScreenDispersions } from '@shardex/shared/config';
 import { MomentColumn } from '@shardex/shared/kernels';
 import type { JobData } from './job-data.js';
 
@@ -11,7 +12,7 @@ export interface FrozenStatistics {
   readonly nExpressing: Uint32Array;
   /** Four sums a gene, columns as `MomentColumn`. */
   readonly moments: Float64Array;
-  /** Present when the NB-GLM is asked for: measures of all genes, and the dispersion of each. */
+  /** Present when the NB-GLM is asked for: measures of all genes, and the dispersion of each, NaN with one per comparison. */
   readonly nb: {
     readonly S: Float64Array;
     readonly N: Float64Array;
@@ -64,7 +65,7 @@ async function load(job: JobData): Promise<FrozenStatistics> {
 
 async function readDispersions(job: JobData): Promise<Float64Array> {
   const { nGenes, parameters } = job.context;
-  if (parameters.dispersion !== null) return new Float64Array(nGenes).fill(parameters.dispersion);
+  if (!hasScreenDispersions(parameters)) return new Float64Array(nGenes).fill(parameters.dispersion ?? NaN);
   const trend = await job.open<TrendSummary>(SCRATCH_NAMES.trend);
   try {
     return await trend.f64('final');

@@ -11,12 +11,21 @@ export type NbEngineKind = 'measures' | 'strata' | 'cells';
 
 /** The engine a run's parameters ask for. @param context - whether some covariate is numeric */
 export function nbEngineKind(
-  { minMu, sizeFactorScope, covariates, batchColumn }: DeParameters,
+  parameters: DeParameters,
   context: { readonly continuousCovariates: boolean },
 ): NbEngineKind {
-  if (minMu > 0 || sizeFactorScope === 'per-comparison' || context.continuousCovariates) return 'cells';
+  const { covariates, batchColumn } = parameters;
+  if (needsCells(parameters) || context.continuousCovariates) return 'cells';
   return covariates.length > 0 || batchColumn !== null ? 'strata' : 'measures';
 }
+
+/** Whether the numbers asked for follow from single cells only. */
+const needsCells = (parameters: DeParameters): boolean =>
+  parameters.minMu > 0 ||
+  parameters.sizeFactorScope === 'per-comparison' ||
+  parameters.dispersionScope === 'per-comparison' ||
+  parameters.cooks ||
+  parameters.cooksFilter;
 
 /** A block of cells with counts. */
 export type CountBlock = GroupBlock & { readonly rows: Extract<GroupBlock['rows'], { counts: unknown }> };

@@ -22,6 +22,7 @@ export function setNbLayers(
   set('log10_pvalue', fit.log10PValue);
   set('mean', mean);
   set('status', fit.status);
+  if (fit.standardErrorRobustLog2 !== null) set('standard_error_robust', fit.standardErrorRobustLog2);
   if (parameters.layers !== 'crispyx') return;
   const inNaturalLog = (values: Float64Array): Float64Array => values.map((value) => value * Math.LN2);
   set('logfoldchange_raw_ln', inNaturalLog(fit.log2FoldChange));

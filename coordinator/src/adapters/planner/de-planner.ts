@@ -7,7 +7,7 @@ import {
   type StageName,
   type TaskSpec,
 } from '@shardex/shared/artifacts';
-import { isRatioMethod, type DeParameters } from '@shardex/shared/config';
+import { hasScreenDispersions, isRatioMethod, type DeParameters } from '@shardex/shared/config';
 import { ERROR_POLICIES, InvalidInputError, InvariantBrokenError, type ErrorTag } from '@shardex/shared/errors';
 import { packMatrixDescriptor } from '@shardex/shared/h5ad';
 import { taskId, type JobId } from '@shardex/shared/ids';
@@ -249,13 +249,13 @@ const REDUCTION_OUTPUTS: Readonly<Record<ReductionStage, string | null>> = {
 };
 
 /**
- * Only size factors by median of ratios need the gene-means and ratios stages, only the NB-GLM with estimated dispersions
- * needs dispersion and trend, and only shrinkage shrink, and shrink-prior if there is one prior for the screen.
+ * Only size factors by median of ratios need the gene-means and ratios stages, only the NB-GLM with dispersions estimated
+ * from the whole screen needs dispersion and trend, and only shrinkage shrink, and shrink-prior if there is one prior for the screen.
  */
 export function stagesOf(parameters: DeParameters): StagePlan[] {
   const left = new Set<StageName>();
   if (!isRatioMethod(parameters.sizeFactors)) left.add('gene-means').add('ratios');
-  if (!parameters.tests.includes('nb-glm') || parameters.dispersion !== null) left.add('dispersion').add('trend');
+  if (!hasScreenDispersions(parameters)) left.add('dispersion').add('trend');
   const isShrunk = parameters.tests.includes('nb-glm') && parameters.shrink === 'apeglm';
   if (!isShrunk) left.add('shrink');
   if (!isShrunk || parameters.shrinkPrior !== 'global') left.add('shrink-prior');

@@ -4,6 +4,7 @@ import {
   type SizeFactorSummary,
   type TrendSummary,
 } from '@shardex/shared/artifacts';
+import { hasScreenDispersions } from '@shardex/shared/config';
 import { MomentColumn } from '@shardex/shared/kernels';
 import type { FitOutputs } from './fit-outputs.js';
 import { withArtifact, type ReductionScope } from './scratch.js';
@@ -67,8 +68,7 @@ export async function readFrozen(scope: ReductionScope): Promise<FrozenSummary> 
       }
     });
   }
-  const isEstimated = parameters.tests.includes('nb-glm') && parameters.dispersion === null;
-  const trend = !isEstimated
+  const trend = !hasScreenDispersions(parameters)
     ? null
     : await withArtifact<TrendSummary, { meta: TrendSummary; arrays: NonNullable<FrozenSummary['dispersion']> }>(
         store,
