@@ -4,10 +4,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startS3Server, TEST_CREDENTIALS, type FaultKind, type S3TestServer } from '../support/s3-server.js';
-import { shardex, simulatedScreen, type CliOutcome } from '../support/shardex.js';
+import { describeWithPart } from '../support/required-part.js';
+import { hashes, shardex, simulatedScreen, withFolder, type CliOutcome } from '../support/shardex.js';
+import { startVersitygw, versitygwBinary } from '../support/versitygw.js';
 
 const FILES = ['nb_glm.h5ad', 'wilcoxon.h5ad', 't_test.h5ad', 'cells.parquet'];
+interface RunRecord {
+  readonly stages: readonly { readonly name: string; readonly tasks: number; readonly tasks_resumed: number }[];
+}
+
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+/** The screen of `simulatedScreen`, on S3. */
+const simulate = (uri: string, environment: Readonly<Record<string, string>>): Promise<CliOutcome> => {
+  const sizes = ['--cells', '1500', '--genes', '300', '--perturbations', '12', '--depth', '600', '--seed', '7'];
+  return shardex(['simulate', uri, ...sizes, '--quiet'], environment);
+};
 
 describe('a run on S3', () => {
   let folder: string;
@@ -33,8 +45,8 @@ describe('a run on S3', () => {
 
   const run = (args: readonly string[], settings: Record<string, string> = {}): Promise<CliOutcome> =>
     shardex(args, { ...server.environment, TMPDIR: folder, ...settings });
-  const de = (...more: string[]): Promise<CliOutcome> =>
-    run(['de', 's3://in/screens/screen.h5ad', '--out', 's3://out/run', '--workers', '2', '--quiet', ...more]);
+  const de = (more: readonly string[] = [], settings: Record<string, string> = {}): Promise<CliOutcome> =>
+    run(['de', 's3://in/screens/screen.h5ad', '--out', 's3://out/run', '--workers', '2', '--quiet', ...more], settings);
   const keysOf = (bucket: string): string[] => [...server.objects.bucket(bucket).keys()].sort();
   const resultHashes = (): Record<string, string> =>
     Object.fromEntries(FILES.map((file) => [file, sha256(server.objects.get('out', `run/${file}`).bytes)]));
@@ -46,7 +58,7 @@ describe('a run on S3', () => {
 
   it('gives the bytes of a local run, and leaves nothing else behind', async () => {
     const before = await readdir(folder);
-    const outcome = await de('--scratch', 's3://scratch/x');
+    const outcome = await de(['--scratch', 's3://scratch/x']);
     expect(outcome.stderr).toBe('');
     expect(outcome.exitCode).toBe(0);
     expect(resultHashes()).toEqual(expected);
@@ -78,7 +90,7 @@ describe('a run on S3', () => {
     const again = await de();
     expect(again.exitCode).toBe(2);
     expect(again.stderr).toContain('s3://out/run already holds results');
-    const forced = await de('--force', '--tests', 'wilcoxon');
+    const forced = await de(['--force', '--tests', 'wilcoxon']);
     expect(forced.stderr).toBe('');
     expect(keysOf('out')).toEqual(['run/cells.parquet', 'run/run.json', 'run/wilcoxon.h5ad']);
   });
@@ -87,7 +99,7 @@ describe('a run on S3', () => {
     // Every seventh request of each kind, until it has struck often enough.
     let count = 0;
     const struck = server.inject({ kind, times: 12, matches: ({ method }) => method !== 'HEAD' && ++count % 7 === 0 });
-    const outcome = await de('--scratch', 's3://scratch/x');
+    const outcome = await de(['--scratch', 's3://scratch/x']);
     expect(outcome.stderr).toBe('');
     expect(outcome.exitCode).toBe(0);
     expect(struck()).toBe(12);
@@ -112,7 +124,7 @@ describe('a run on S3', () => {
         return false;
       },
     });
-    const outcome = await de('--scratch', 's3://scratch/x');
+    const outcome = await de(['--scratch', 's3://scratch/x']);
     expect(isChanged).toBe(true);
     expect(outcome.exitCode).toBe(2);
     expect(outcome.stderr).toContain('s3://in/screens/screen.h5ad changed while the job was running');
@@ -120,25 +132,45 @@ describe('a run on S3', () => {
     withoutSecrets(outcome);
   });
 
-  it('leaves no parts when the upload of its results fails', async () => {
+  it('leaves no parts when the upload of its results fails, and goes on with --resume', async () => {
     const struck = server.inject({
       kind: 'internal-error',
       times: 1000,
       matches: ({ method, bucket, key }) => method === 'PUT' && bucket === 'out' && key === 'run/cells.parquet',
     });
-    const outcome = await shardexWithFewTries();
+    const outcome = await withFewTries();
     expect(struck()).toBeGreaterThan(0);
     expect(outcome.exitCode).toBe(1);
     expect(outcome.stderr).toContain('500 InternalError');
     expect(keysOf('out')).not.toContain('run/run.json');
     expect(server.objects.uploads.size).toBe(0);
     withoutSecrets(outcome);
+    server.heal();
+    const resumed = await withFewTries('--resume');
+    expect(resumed.stderr).toBe('');
+    expect(resultHashes()).toEqual(expected);
+    const { stages } = JSON.parse(server.objects.get('out', 'run/run.json').bytes.toString()) as RunRecord;
+    const scan = stages.find(({ name }) => name === 'scan');
+    expect(scan?.tasks_resumed).toBe(scan?.tasks);
+    expect(keysOf('scratch')).toEqual([]);
   });
-  const shardexWithFewTries = (): Promise<CliOutcome> =>
-    run(
-      ['de', 's3://in/screens/screen.h5ad', '--out', 's3://out/run', '--scratch', folder, '--workers', '1', '--quiet'],
-      { AWS_MAX_ATTEMPTS: '2' },
-    );
+  const withFewTries = (...more: string[]): Promise<CliOutcome> =>
+    de(['--scratch', 's3://scratch/x', ...more], { AWS_MAX_ATTEMPTS: '2' });
+
+  it('is what loads the SDK, a local one never does', async () => {
+    const modulesOf = async (name: string, args: readonly string[]): Promise<string> => {
+      const outcome = await run(args, { NODE_V8_COVERAGE: join(folder, name) });
+      expect(outcome.stderr).toBe('');
+      const files = await readdir(join(folder, name));
+      return (await Promise.all(files.map((file) => readFile(join(folder, name, file), 'utf8')))).join('');
+    };
+    const own = join(folder, 'own');
+    const local = await modulesOf('local-modules', ['de', join(folder, 'screen.h5ad'), '--out', own, '--quiet']);
+    expect(local).toContain('/open-uri.js');
+    expect(local).not.toContain('/@aws-sdk/');
+    const remote = await modulesOf('remote-modules', ['inspect', 's3://in/screens/screen.h5ad']);
+    expect(remote).toContain('/@aws-sdk/');
+  });
 
   it('says what is wrong with names and rights', async () => {
     const absent = await run(['inspect', 's3://in/none.h5ad']);
@@ -157,9 +189,35 @@ describe('a run on S3', () => {
   });
 
   it('simulates into a bucket what it simulates into a folder', async () => {
-    const sizes = ['--cells', '1500', '--genes', '300', '--perturbations', '12', '--depth', '600', '--seed', '7'];
-    const outcome = await run(['simulate', 's3://in/new.h5ad', ...sizes, '--quiet']);
+    const outcome = await simulate('s3://in/new.h5ad', server.environment);
     expect(outcome.stderr).toBe('');
     expect(server.objects.get('in', 'new.h5ad').bytes.equals(screen)).toBe(true);
   });
+});
+
+describeWithPart({
+  part: 's3',
+  name: 'a run on a real S3 gateway',
+  probe: versitygwBinary,
+  reason: 'SHARDEX_VERSITYGW names no versitygw binary (go install github.com/versity/versitygw/cmd/versitygw@latest)',
+  body: (binary) => {
+    it('gives the bytes of a local run', () =>
+      withFolder(async (folder) => {
+        const screen = await simulatedScreen(folder);
+        const local = join(folder, 'local');
+        expect((await shardex(['de', screen, '--out', local, '--workers', '1', '--quiet'])).stderr).toBe('');
+        const gateway = await startVersitygw(binary, ['lab']);
+        try {
+          expect((await simulate('s3://lab/screen.h5ad', gateway.environment)).stderr).toBe('');
+          const places = ['s3://lab/screen.h5ad', '--out', 's3://lab/run', '--scratch', 's3://lab/scratch'];
+          const outcome = await shardex(['de', ...places, '--workers', '2', '--quiet'], gateway.environment);
+          expect(outcome.stderr).toBe('');
+          const remote = join(gateway.data, 'lab', 'run');
+          expect(await hashes(remote, FILES)).toEqual(await hashes(local, FILES));
+          expect((await readdir(remote)).sort()).toEqual([...FILES, 'run.json'].sort());
+        } finally {
+          await gateway.close();
+        }
+      }));
+  },
 });

@@ -29,6 +29,8 @@ export interface S3TestServer {
   readonly seen: SeenRequest[];
   /** Adds a fault; how often it struck is told by the function that is returned. */
   inject(fault: Fault): () => number;
+  /** From here on nothing goes wrong. */
+  heal(): void;
   close(): Promise<void>;
 }
 
@@ -122,6 +124,9 @@ export async function startS3Server(
       const entry = { fault, struck: 0 };
       faults.push(entry);
       return () => entry.struck;
+    },
+    heal() {
+      faults.length = 0;
     },
     async close() {
       server.closeAllConnections();

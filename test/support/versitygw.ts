@@ -15,6 +15,8 @@ export function versitygwBinary(): string | null {
 export interface RunningVersitygw {
   /** Settings under which a process finds it. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Its folder: buckets are the folders in it. */
+  readonly data: string;
   close(): Promise<void>;
 }
 
@@ -38,6 +40,7 @@ export async function startVersitygw(binary: string, buckets: readonly string[])
     await wait(50);
   }
   return {
+    data,
     environment: {
       AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`,
       AWS_REGION: 'us-east-1',

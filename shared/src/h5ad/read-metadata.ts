@@ -4,7 +4,7 @@ import { Hdf5Bytes } from './hdf5/index.js';
 import { FrameReader } from './read-columns.js';
 import { Hdf5File } from './read-hdf5-file.js';
 import { describeMatrix, listMatrices } from './read-matrices.js';
-import type { DuplicateNames, H5adMetadata, MetadataRequest, ObsColumn } from './types.js';
+import type { DuplicateNames, H5adMetadata, MatrixDescriptor, MetadataRequest, ObsColumn } from './types.js';
 
 /**
  * Reads an h5ad file's metadata in this very thread. The HDF5 library's memory never shrinks, so a process that is to
@@ -51,6 +51,9 @@ async function assemble(
     request.matrix === undefined
       ? null
       : await describeMatrix(file, bytes, matrices, request.matrix, obs.nRows, genes.nRows);
+  const descriptors: MatrixDescriptor[] = [];
+  for (const path of request.matrices ?? [])
+    descriptors.push(await describeMatrix(file, bytes, matrices, path, obs.nRows, genes.nRows));
   const obsNames = request.obsNames === true ? await obs.index() : null;
   const varNames = request.varNames === false ? null : await genes.index();
   const duplicateObsNames = obsNames === null ? null : duplicatesOf(obsNames);
@@ -74,6 +77,7 @@ async function assemble(
     duplicateVarNames,
     columns,
     descriptor,
+    descriptors,
     warnings: [...duplicateWarning('cell', duplicateObsNames), ...duplicateWarning('gene', duplicateVarNames)],
   };
 }

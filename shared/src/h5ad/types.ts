@@ -175,6 +175,8 @@ export interface DuplicateNames {
 export interface MetadataRequest {
   /** Matrix whose descriptor is wanted ("X", "layers/counts", "raw/X"); its chunk index is read. */
   readonly matrix?: string;
+  /** Further matrices whose descriptors are wanted, by path. */
+  readonly matrices?: readonly string[];
   /** Columns of obs to read. */
   readonly obsColumns?: readonly string[];
   /** Read the cells' names and look for duplicates (about 0.5 s a million cells). */
@@ -206,6 +208,8 @@ export interface H5adMetadata {
   readonly columns: readonly ObsColumn[];
   /** The matrix asked for, null when none was. */
   readonly descriptor: MatrixDescriptor | null;
+  /** Those asked for as `matrices`, in that order. */
+  readonly descriptors: readonly MatrixDescriptor[];
   /** Things that do not stop a job but that a user should know, one sentence each. */
   readonly warnings: readonly string[];
 }

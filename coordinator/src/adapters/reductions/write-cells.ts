@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { SCRATCH_NAMES, type JobContext, type SizeFactorSummary } from '@shardex/shared/artifacts';
+import { InvalidInputError } from '@shardex/shared/errors';
 import { ParquetTableWriter, readH5adMetadata } from '@shardex/shared/h5ad';
 import { withArtifact, type ReductionScope } from './scratch.js';
 
@@ -12,7 +13,12 @@ const BLOCK_ROWS = 65_536;
 export async function writeCells(scope: ReductionScope, folder: string): Promise<string> {
   const { context, store } = scope;
   const { parameters, groupLabels, nCells } = context;
-  const { obsNames } = await readH5adMetadata(parameters.input, { obsNames: true, varNames: false });
+  const { obsNames, version } = await readH5adMetadata(parameters.input, { obsNames: true, varNames: false });
+  if (version !== context.inputVersion) {
+    throw new InvalidInputError(`${parameters.input} changed while the job was running`, {
+      hint: 'run again once nothing writes to it',
+    });
+  }
   const group = await withArtifact<JobContext, Int32Array>(store, SCRATCH_NAMES.context, (reader) =>
     reader.i32('group'),
   );

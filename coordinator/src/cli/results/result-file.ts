@@ -94,21 +94,16 @@ export class ResultFile {
 
   /** Opens layers for reading. @throws CorruptDataError when the file lacks one */
   async openLayers(names: readonly string[]): Promise<OpenLayer[]> {
-    return Promise.all(
-      names.map(async (name) => {
-        const matrix = name === 'X' ? 'X' : `layers/${name}`;
-        if (!this.layers.includes(name)) {
-          throw new CorruptDataError(`${this.path} has no ${matrix}`, {
-            hint: 'run "shardex de" again',
-            details: { path: this.path },
-          });
-        }
-        const { descriptor } = await readH5adMetadata(this.path, { matrix, varNames: false });
-        if (descriptor === null)
-          throw new CorruptDataError(`${this.path}: ${matrix} cannot be read`, { details: { path: this.path } });
-        return { name, rows: openRowSource(descriptor, this.source) };
-      }),
-    );
+    const matrices = names.map((name) => (name === 'X' ? 'X' : `layers/${name}`));
+    const absent = names.findIndex((name) => !this.layers.includes(name));
+    if (absent >= 0) {
+      throw new CorruptDataError(`${this.path} has no ${matrices[absent]}`, {
+        hint: 'run "shardex de" again',
+        details: { path: this.path },
+      });
+    }
+    const { descriptors } = await readH5adMetadata(this.path, { matrices, varNames: false });
+    return names.map((name, i) => ({ name, rows: openRowSource(descriptors[i], this.source) }));
   }
 
   /** Rows [rowBegin, rowEnd) of the layers, dense. */

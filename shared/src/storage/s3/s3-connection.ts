@@ -127,7 +127,7 @@ export class S3Connection {
         const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(range ?? '') ?? [];
         if (body === undefined || etag === undefined || Number(first) !== offset) {
           abandon(body);
-          throw new UnsupportedDataError(`${formatS3Uri(location)}: this server does not answer byte ranges`, {
+          throw new UnsupportedDataError(`${formatS3Uri(location)}: this server answers without byte ranges or ETags`, {
             hint: 'copy the file to a local disk first',
           });
         }

@@ -23,10 +23,12 @@ const DEFAULT_TIMEOUT_SECONDS = 30;
  * @throws InvalidInputError for a setting that cannot be understood
  */
 export function readS3Settings(env: NodeJS.ProcessEnv): S3Settings {
-  const endpoint = env['AWS_ENDPOINT_URL_S3'] ?? env['AWS_ENDPOINT_URL'];
+  // A variable that is set to nothing is not set.
+  const first = (...names: string[]): string | undefined => names.map((name) => env[name]).find((text) => text);
+  const hasEndpoint = first('AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL') !== undefined;
   return {
-    region: env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'],
-    forcePathStyle: readSwitch(env, 'SHARDEX_S3_FORCE_PATH_STYLE') ?? endpoint !== undefined,
+    region: first('AWS_REGION', 'AWS_DEFAULT_REGION'),
+    forcePathStyle: readSwitch(env, 'SHARDEX_S3_FORCE_PATH_STYLE') ?? hasEndpoint,
     anonymous: readSwitch(env, 'SHARDEX_S3_ANONYMOUS') ?? false,
     attempts: readNumber(env, 'AWS_MAX_ATTEMPTS', 1, 100) ?? DEFAULT_ATTEMPTS,
     timeoutMs: 1000 * (readNumber(env, 'SHARDEX_S3_TIMEOUT_SECONDS', 0.1, 3600) ?? DEFAULT_TIMEOUT_SECONDS),

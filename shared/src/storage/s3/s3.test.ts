@@ -1,3 +1,8 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -149,6 +154,70 @@ describe('what S3 refuses', () => {
   });
 });
 
+describe('credentials', () => {
+  const KEYS = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'] as const;
+  const own = [...KEYS, 'AWS_PROFILE', 'AWS_SHARED_CREDENTIALS_FILE', 'AWS_CONFIG_FILE', 'AWS_ROLE_ARN'];
+  const all = [...own, 'AWS_WEB_IDENTITY_TOKEN_FILE', 'AWS_ENDPOINT_URL_STS', 'AWS_REGION'];
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'shardex-credentials-'));
+    for (const name of all) delete process.env[name];
+    // Whatever this machine has of its own is out of reach.
+    process.env['AWS_SHARED_CREDENTIALS_FILE'] = join(folder, 'credentials');
+    process.env['AWS_CONFIG_FILE'] = join(folder, 'config');
+    server.objects.put('bkt', 'k', data);
+  });
+  afterEach(async () => {
+    for (const name of all) delete process.env[name];
+    await rm(folder, { recursive: true, force: true });
+  });
+  const { accessKeyId, secretAccessKey, region } = TEST_CREDENTIALS;
+
+  it('that are missing are missed in words', async () => {
+    await expect(openObject()).rejects.toMatchObject({
+      tag: 'InvalidInput',
+      message: 'reading s3://bkt/k: there are no AWS credentials',
+    });
+  });
+
+  it('come from a profile, with its region', async () => {
+    await writeFile(
+      join(folder, 'credentials'),
+      `[lab]\naws_access_key_id=${accessKeyId}\naws_secret_access_key=${secretAccessKey}\n`,
+    );
+    await writeFile(join(folder, 'config'), `[profile lab]\nregion=${region}\n`);
+    process.env['AWS_PROFILE'] = 'lab';
+    expect((await openObject(connect({ region: undefined }))).sizeBytes).toBe(data.length);
+  });
+
+  it('come for a web identity, as pods of Kubernetes have one', async () => {
+    const asked: string[] = [];
+    const sts = createServer((request, response) => {
+      request.on('data', (chunk: Buffer) => asked.push(chunk.toString()));
+      request.on('end', () => {
+        response.setHeader('content-type', 'text/xml');
+        response.end(
+          `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>${accessKeyId}</AccessKeyId><SecretAccessKey>${secretAccessKey}</SecretAccessKey><SessionToken>a-token</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`,
+        );
+      });
+    });
+    await new Promise<void>((resolve) => sts.listen(0, '127.0.0.1', resolve));
+    try {
+      await writeFile(join(folder, 'token'), 'a-web-identity');
+      process.env['AWS_WEB_IDENTITY_TOKEN_FILE'] = join(folder, 'token');
+      process.env['AWS_ROLE_ARN'] = 'arn:aws:iam::123456789012:role/shardex';
+      process.env['AWS_ENDPOINT_URL_STS'] = `http://127.0.0.1:${(sts.address() as AddressInfo).port}`;
+      process.env['AWS_REGION'] = region;
+      expect((await openObject()).sizeBytes).toBe(data.length);
+      expect(asked.join('')).toContain('a-web-identity');
+      expect(server.seen.map(({ headers }) => headers['x-amz-security-token'])).toEqual(['a-token']);
+    } finally {
+      sts.closeAllConnections();
+      await new Promise((resolve) => sts.close(resolve));
+    }
+  });
+});
+
 describe('a write to S3', () => {
   const large = Buffer.alloc(40 << 20, 5);
   const isPart = ({ query }: { readonly query: URLSearchParams }): boolean => query.has('partNumber');
@@ -238,7 +307,7 @@ describe('the settings', () => {
       attempts: 8,
       timeoutMs: 30_000,
     });
-    const env = { AWS_ENDPOINT_URL_S3: 'http://x', AWS_DEFAULT_REGION: 'r', AWS_MAX_ATTEMPTS: '3' };
+    const env = { AWS_ENDPOINT_URL_S3: 'http://x', AWS_REGION: '', AWS_DEFAULT_REGION: 'r', AWS_MAX_ATTEMPTS: '3' };
     expect(readS3Settings(env)).toMatchObject({ region: 'r', forcePathStyle: true, attempts: 3 });
     expect(readS3Settings({ ...env, SHARDEX_S3_FORCE_PATH_STYLE: '0' }).forcePathStyle).toBe(false);
     expect(() => readS3Settings({ SHARDEX_S3_ANONYMOUS: 'maybe' })).toThrowError('SHARDEX_S3_ANONYMOUS is "maybe"');
