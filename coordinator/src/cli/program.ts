@@ -9,6 +9,7 @@ import { addJobsCommand } from './commands/jobs.js';
 import { addLogsCommand } from './commands/logs.js';
 import { addPlanCommand } from './commands/plan.js';
 import { addResultsCommand } from './commands/results.js';
+import { addShrinkCommand } from './commands/shrink.js';
 import { addSimulateCommand } from './commands/simulate.js';
 import { addStatusCommand } from './commands/status.js';
 import { addWatchCommand } from './commands/watch.js';
@@ -49,6 +50,7 @@ export function createProgram(context: CliContext): Command {
   addInspectCommand(program, context);
   addPlanCommand(program, context);
   addDeCommand(program, context);
+  addShrinkCommand(program, context);
   addResultsCommand(program, context);
   program.commandsGroup('Cluster:');
   addCoordinatorCommand(program, context);

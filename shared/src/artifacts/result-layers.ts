@@ -113,6 +113,18 @@ export function resultLayers(test: TestName, choice: LayerChoice): readonly Resu
   );
 }
 
+/** Columns of the tidy table with these layers. The effect goes by its own name, since there is no X. */
+export const tidyColumns = (layers: readonly ResultLayer[]): TidyColumn[] => [
+  { name: 'perturbation', type: 'string' },
+  { name: 'gene', type: 'string' },
+  ...layers.map(({ name, dtype }): TidyColumn => ({ name: name === 'X' ? 'effect' : name, type: dtype })),
+];
+
+export interface TidyColumn {
+  readonly name: string;
+  readonly type: ResultLayer['dtype'] | 'string';
+}
+
 /** Name of a layer's array in a `fit` output: perturbations of the task × genes, row-major. */
 export const fitArrayName = (test: TestName, layer: string): string => `${test}/${layer}`;
 

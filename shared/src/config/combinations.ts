@@ -52,8 +52,12 @@ const CONFLICTS: readonly Conflict[] = [
     hint: 'leave nb-glm out of --tests, or compare with the control cells',
   },
   {
-    when: (p) => p.shrink !== 'none' && (hasCovariates(p) || p.minMu > 0 || p.sizeFactorScope !== 'global'),
-    sentence: '--shrink apeglm works on the compressed measures: with neither covariates, --min-mu nor other scopes',
+    when: (p) =>
+      p.shrink !== 'none' &&
+      tests('nb-glm')(p) &&
+      (hasCovariates(p) || p.minMu > 0 || p.sizeFactorScope !== 'global' || p.dispersionScope === 'per-comparison'),
+    sentence:
+      '--shrink apeglm works on the compressed measures: with neither covariates, --min-mu nor per-comparison scopes',
     hint: 'run without it, then "shardex shrink DIR --method stats"',
   },
 ];

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { resultLayers, TEST_OUTPUTS, type ResultLayer } from '@shardex/shared/artifacts';
+import { resultLayers, TEST_OUTPUTS, tidyColumns, type ResultLayer } from '@shardex/shared/artifacts';
 import type { OutputFormat, TestName } from '@shardex/shared/config';
 import {
   CsvWriter,
@@ -8,7 +8,6 @@ import {
   type H5adWriter,
   type MatrixPath,
   type MatrixRows,
-  type TableColumn,
   type TableValues,
   type TableWriter,
 } from '@shardex/shared/h5ad';
@@ -88,13 +87,6 @@ async function writeLayers(
     await h5ad.writeRows(path, block.rowBegin, arrays.get(name) as MatrixRows);
   }
 }
-
-/** In a tidy table the effect goes by its own name, since there is no X. */
-const tidyColumns = (layers: readonly ResultLayer[]): TableColumn[] => [
-  { name: 'perturbation', type: 'string' },
-  { name: 'gene', type: 'string' },
-  ...layers.map(({ name, dtype }): TableColumn => ({ name: name === 'X' ? 'effect' : name, type: dtype })),
-];
 
 async function appendTidy(
   table: TableWriter,

@@ -55,9 +55,8 @@ async function runDe(file: string, flags: DeFlags & RunFlags & ProgressChoice, c
   }
   const startedMs = context.nowMs();
   const renderer = createProgressRenderer(context, flags);
-  const execute = run.coordinator === null ? runEmbedded : submit;
   await untilInterrupted(context, 'cancelling the job', (signal) =>
-    execute(parameters, run, renderer, context, signal),
+    executeJob(parameters, run, renderer, context, signal),
   );
   const seconds = (context.nowMs() - startedMs) / 1000;
   if (flags.json === true) {
@@ -109,3 +108,7 @@ const submit: Execute = async (parameters, run, renderer, context, signal) => {
     client.close();
   }
 };
+
+/** Runs a job to its end, on an embedded cluster or on the coordinator that `run` names. */
+export const executeJob: Execute = (parameters, run, renderer, context, signal) =>
+  (run.coordinator === null ? runEmbedded : submit)(parameters, run, renderer, context, signal);
