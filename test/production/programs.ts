@@ -16,15 +16,20 @@ export const havePrograms = (...commands: readonly (readonly [string, ...string[
 
 export interface ProgramOutcome {
   readonly exitCode: number;
-  /** Standard output and standard error, in this order. */
-  readonly text: string;
+  readonly stdout: string;
+  readonly stderr: string;
 }
 
-/** Runs a program to its end, whatever its exit code. @param input - for its standard input */
+/** Runs a program to its end, whatever its exit code. */
 export async function runProgram(
   file: string,
   args: readonly string[],
-  options: { readonly cwd?: string; readonly environment?: NodeJS.ProcessEnv; readonly input?: string } = {},
+  options: {
+    readonly cwd?: string;
+    readonly environment?: NodeJS.ProcessEnv;
+    /** For its standard input. */
+    readonly input?: string;
+  } = {},
 ): Promise<ProgramOutcome> {
   const running = promisify(execFile)(file, args, {
     maxBuffer: 1 << 27,
@@ -33,12 +38,11 @@ export async function runProgram(
   });
   running.child.stdin?.end(options.input ?? '');
   try {
-    const { stdout, stderr } = await running;
-    return { exitCode: 0, text: stdout + stderr };
+    return { exitCode: 0, ...(await running) };
   } catch (error) {
     const { code, stdout = '', stderr = '' } = error as { code?: unknown; stdout?: string; stderr?: string };
     if (typeof code !== 'number') throw error;
-    return { exitCode: code, text: stdout + stderr };
+    return { exitCode: code, stdout, stderr };
   }
 }
 
