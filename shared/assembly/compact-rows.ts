@@ -76,7 +76,7 @@ export function scatterRealKeys(
   indptr: usize, genes: usize, values: usize, nRows: u32, cursors: usize, keys: usize,
 ): void {
   const end = load<u32>(indptr + (<usize>nRows << 2));
-  for (let i: u32 = 0; i < end; i++) {
+  for (let i = load<u32>(indptr); i < end; i++) {
     const cursor = cursors + (<usize>load<u32>(genes + (<usize>i << 2)) << 2);
     const slot = load<u32>(cursor);
     store<u32>(cursor, slot + 1);

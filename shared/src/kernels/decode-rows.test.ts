@@ -85,4 +85,23 @@ describe('rank keys', () => {
     scatterKeys(heap, rows, heap.copyF64([4, 7]), cursors, keys);
     expect([...keys]).toEqual([3 / 4, 5 / 7, 2 / 7, 1 / 4]);
   });
+
+  it('of some consecutive rows are those of these rows alone, counts and given values alike', () => {
+    const heap = KernelHeap.create();
+    const limits = { maxRows: 3, maxNonzeros: 8, maxBytes: 128 };
+    const encoded: [number, number][][] = [[[0, 3]], [[1, 5]], [[0, 2]]];
+    const middle = (kind: 'count' | 'real'): number[] => {
+      const { bytes, offsets } = encode(kind, encoded);
+      const decoder = new CompactRowDecoder(heap, kind, limits);
+      const rows =
+        kind === 'count' ? decoder.decodeCounts(bytes, offsets, 0, 2) : decoder.decodeReals(bytes, offsets, 0, 2);
+      const keys = heap.f64(2);
+      const totals = heap.copyF64([10, 20, 40]).subarray(1);
+      const some = { ...rows, nRows: 2, indptr: rows.indptr.subarray(1) };
+      scatterKeys(heap, some, totals, heap.copyU32([0, 1]), keys);
+      return [...keys];
+    };
+    expect(middle('count')).toEqual([2 / 40, 5 / 20]);
+    expect(middle('real')).toEqual([2, 5]);
+  });
 });

@@ -86,6 +86,7 @@ export class CompactRowDecoder {
 /**
  * Writes the rank keys of a block gene by gene: keys[cursors[gene]++] = count / total of the cell, or the value itself.
  *
+ * @param rows - a block's, or consecutive ones of it: indptr need not begin at 0
  * @param cursors - u32 per gene in the heap: next free slot of the gene's segment; advanced
  * @param keys - f64 in the heap
  * @param totals - f64 per row in the heap; not used for real rows
