@@ -128,46 +128,45 @@ export class CellDispersionProfile {
     let slope = this.countSlope(alpha);
     const clamped = excessOf(alpha, leastMean);
     const clampedWeight = leastMean / (1 + alpha * leastMean);
+    // Σ log1p(αμ) as the logarithm of a product, over all rows but those where the series is used.
+    let product = 1;
+    let logs = 0;
     for (let row = 0; row < free.length; row++) {
       const [begin, first, end, scale] = [rowBegin[row], free[row], rowBegin[row + 1], scales[row]];
       const n = first - begin;
-      let excess = n * clamped;
       let weight = n * clampedWeight;
       let square = n * clampedWeight * clampedWeight;
-      if (first < end) {
-        // The last cell of a row has its largest mean.
-        if (alpha * sizeFactors[end - 1] * scale < SERIES_BOUND) {
-          for (let place = first; place < end; place++) {
-            const mu = sizeFactors[place] * scale;
-            const w = mu / (1 + alpha * mu);
-            excess += mu * excessSeries(alpha * mu);
-            weight += w;
-            square += w * w;
-          }
-        } else {
-          let product = 1;
-          let logs = 0;
-          let ofFree = 0;
-          for (let place = first; place < end; place++) {
-            const mu = sizeFactors[place] * scale;
-            const factor = 1 + alpha * mu;
-            const w = mu / factor;
-            ofFree += w;
-            square += w * w;
-            product *= factor;
-            if (product > MOST_PRODUCT) {
-              logs += Math.log(product);
-              product = 1;
-            }
-          }
-          excess += (logs + Math.log(product)) / alpha - ofFree;
-          weight += ofFree;
+      slope += n * clamped;
+      // The last cell of a row has its largest mean.
+      if (first < end && alpha * sizeFactors[end - 1] * scale < SERIES_BOUND) {
+        for (let place = first; place < end; place++) {
+          const mu = sizeFactors[place] * scale;
+          const w = mu / (1 + alpha * mu);
+          slope += mu * excessSeries(alpha * mu);
+          weight += w;
+          square += w * w;
         }
+      } else {
+        let ofFree = 0;
+        for (let place = first; place < end; place++) {
+          const mu = sizeFactors[place] * scale;
+          const factor = 1 + alpha * mu;
+          const w = mu / factor;
+          ofFree += w;
+          square += w * w;
+          product *= factor;
+          if (product > MOST_PRODUCT) {
+            logs += Math.log(product);
+            product = 1;
+          }
+        }
+        slope -= ofFree;
+        weight += ofFree;
       }
       weights[row] = weight;
       squares[row] = square;
-      slope += excess;
     }
+    slope += (logs + Math.log(product)) / alpha;
     for (let k = 0; k < gene.length; k++) {
       const mu = Math.max(sizeFactors[gene.places[k]] * scales[gene.rows[k]], leastMean);
       slope -= (alpha * gene.counts[k] * mu) / (1 + alpha * mu);

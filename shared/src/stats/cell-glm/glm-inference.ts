@@ -2,6 +2,14 @@ import { factorCholesky, invertCholesky } from './cholesky.js';
 import type { ComparisonCells, PlacedCounts } from './comparison-cells.js';
 import { CLAMPED_RIDGE } from './glm-fit.js';
 
+/** From this α on Σ log1p(αμ) is the logarithm of a product, whose rounding, 1e-16 a cell, is divided by α. */
+const LEAST_PRODUCT_DISPERSION = 1e-3;
+/** A product is turned into a logarithm before it can overflow. */
+const MOST_PRODUCT = 1e200;
+
+/** log1p(αμ)/α, or its limit μ. */
+const costOf = (alpha: number, mu: number): number => (alpha > 0 ? Math.log1p(alpha * mu) / alpha : mu);
+
 /**
  * Log-likelihood of one gene at given linear predictors of the rows, without terms that do not depend on the means:
  * Σ_i [y log μ − (y + 1/α) log1p(αμ)] with μ = max(s e^η, minMu); Σ [y log μ − μ] at α = 0. Rows that take no part add 0.
@@ -16,28 +24,30 @@ export function logLikelihood(
 ): number {
   const { sizeFactors, rowBegin } = cells;
   let sum = 0;
-  const atMean = alpha > 0 ? (mu: number) => Math.log1p(alpha * mu) / alpha : (mu: number) => mu;
+  let product = 1;
   for (let row = 0; row < etas.length; row++) {
     if (active !== null && active[row] === 0) continue;
     const scale = Math.exp(etas[row]);
     const free = cells.firstAbove(row, scale, minMu);
-    let ofRow = (free - rowBegin[row]) * (minMu > 0 ? atMean(minMu) : 0);
-    for (let place = free; place < rowBegin[row + 1]; place++) ofRow += atMean(sizeFactors[place] * scale);
-    sum -= ofRow;
+    if (free > rowBegin[row]) sum -= (free - rowBegin[row]) * costOf(alpha, minMu);
+    for (let place = free; place < rowBegin[row + 1]; place++) {
+      const mu = sizeFactors[place] * scale;
+      if (alpha < LEAST_PRODUCT_DISPERSION) sum -= costOf(alpha, mu);
+      else {
+        product *= 1 + alpha * mu;
+        if (product > MOST_PRODUCT) {
+          sum -= Math.log(product) / alpha;
+          product = 1;
+        }
+      }
+    }
   }
+  if (product > 1) sum -= Math.log(product) / alpha;
   for (let k = 0; k < gene.length; k++) {
     const mu = Math.max(sizeFactors[gene.places[k]] * Math.exp(etas[gene.rows[k]]), minMu);
     sum += gene.counts[k] * (Math.log(mu) - Math.log1p(alpha * mu));
   }
   return sum;
-}
-
-/** Variances of one coefficient, natural log. */
-export interface CoefficientVariance {
-  /** From the Fisher information. */
-  readonly fisher: number;
-  /** Huber and White's, HC0; NaN unless asked for. */
-  readonly robust: number;
 }
 
 /** Variances of the coefficients of one design. */
