@@ -128,14 +128,31 @@ export interface TidyColumn {
 /** Name of a layer's array in a `fit` output: perturbations of the task × genes, row-major. */
 export const fitArrayName = (test: TestName, layer: string): string => `${test}/${layer}`;
 
+/** What the dispersions of one comparison, or of the screen, rest on. */
+export interface ComparisonTrend {
+  readonly trendKind: string;
+  readonly trendCoefficients: readonly number[];
+  readonly priorVariance: number;
+}
+
+/** Fits that did not converge. */
+export interface ConvergenceSummary {
+  readonly count: number;
+  /** The first few: row of the output and gene. */
+  readonly first: readonly (readonly [row: number, gene: number])[];
+}
+
 /** Header of a `fit` output. */
 export interface FitSummary {
   /** Group of each row; groups that were dropped have none. */
   readonly groups: readonly number[];
   /** Cells of each row's group. */
   readonly cells: readonly number[];
-  /** Fits that did not converge. */
-  readonly notConverged: number;
+  readonly notConverged: ConvergenceSummary;
+  /** How many genes of all rows have each status, by its code, for every test. */
+  readonly statuses: Readonly<Record<string, readonly number[]>>;
+  /** Of each row; null unless comparisons have dispersions of their own. */
+  readonly trends: readonly ComparisonTrend[] | null;
 }
 
 /** Header of a `control` output: genes [geneBegin, geneEnd), arrays as listed in the control task. */
@@ -153,10 +170,7 @@ export interface DispersionSummary {
 }
 
 /** Header of the `trend` artifact: arrays `genewise`, `trend`, `map`, `final` f64 G and `outlier` u8 G. */
-export interface TrendSummary {
-  readonly trendKind: string;
-  readonly trendCoefficients: readonly number[];
-  readonly priorVariance: number;
+export interface TrendSummary extends ComparisonTrend {
   readonly warnings: readonly string[];
 }
 

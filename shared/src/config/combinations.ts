@@ -11,6 +11,7 @@ interface Conflict {
 const tests = (name: DeParameters['tests'][number]) => (parameters: DeParameters) => parameters.tests.includes(name);
 const hasCovariates = ({ covariates, batchColumn }: DeParameters): boolean =>
   covariates.length > 0 || batchColumn !== null;
+const hasCooks = ({ cooks, cooksFilter }: DeParameters): boolean => cooks || cooksFilter;
 
 const CONFLICTS: readonly Conflict[] = [
   {
@@ -22,6 +23,11 @@ const CONFLICTS: readonly Conflict[] = [
     when: (p) => p.batchColumn !== null && p.reference !== 'control' && tests('wilcoxon')(p),
     sentence: '--batch-column stratifies against the control cells, but --reference names others',
     hint: 'leave out --reference or --batch-column',
+  },
+  {
+    when: (p) => p.waldReference === 't' && p.nbTest === 'lrt' && tests('nb-glm')(p),
+    sentence: '--wald-reference t is for the Wald test, but the likelihood-ratio test is asked for',
+    hint: 'add --nb-test wald, or leave out --wald-reference',
   },
   {
     when: (p) => p.dispersion !== null && p.dispersionScope !== 'global',
@@ -47,8 +53,13 @@ const CONFLICTS: readonly Conflict[] = [
     when: (p) =>
       p.reference !== 'control' &&
       tests('nb-glm')(p) &&
-      (hasCovariates(p) || p.minMu > 0 || p.sizeFactorScope !== 'global' || p.dispersionScope === 'control'),
-    sentence: '--reference other than control works with neither covariates, --min-mu nor other scopes in the NB-GLM',
+      (hasCovariates(p) ||
+        p.minMu > 0 ||
+        p.sizeFactorScope !== 'global' ||
+        p.dispersionScope === 'control' ||
+        hasCooks(p)),
+    sentence:
+      '--reference other than control works with neither covariates, --min-mu, --cooks nor other scopes in the NB-GLM',
     hint: 'leave nb-glm out of --tests, or compare with the control cells',
   },
   {
@@ -60,20 +71,17 @@ const CONFLICTS: readonly Conflict[] = [
       '--shrink apeglm works on the compressed measures: with neither covariates, --min-mu nor per-comparison scopes',
     hint: 'run without it, then "shardex shrink DIR --method stats"',
   },
+  {
+    when: (p) => p.shrink !== 'none' && hasCooks(p) && p.dispersionScope === 'per-comparison',
+    sentence: '--shrink apeglm and --cooks would take the dispersions of a comparison from different sums',
+    hint: 'leave out --cooks, or choose --dispersion-scope global',
+  },
 ];
 
 /** Options whose work has not landed yet; each line goes with it. */
 const UNAVAILABLE: readonly (readonly [flag: string, isAsked: (parameters: DeParameters) => boolean])[] = [
-  ['--dispersion-scope control', (p) => p.dispersionScope === 'control'],
-  ['--dispersion-estimator', (p) => p.dispersionEstimator !== 'map' && p.dispersionScope === 'global'],
-  ['--wald-reference t', (p) => p.waldReference === 't'],
-  ['--se robust', (p) => p.standardErrors === 'robust'],
   ['--covariates', (p) => p.covariates.length > 0],
   ['--batch-column with nb-glm', (p) => p.batchColumn !== null && tests('nb-glm')(p)],
-  ['--min-cells-expressed', (p) => p.minCellsExpressed > 0],
-  ['--min-total-count', (p) => p.minTotalCount > 0],
-  ['--min-nonzero', (p) => p.minNonzero > 0],
-  ['--low-expression-filter', (p) => p.lowExpressionFilter],
 ];
 
 /** @throws InvalidInputError for options that this version does not carry out */

@@ -102,10 +102,30 @@ export function loadMeasures(
  * @returns nGenes sums, outside the heap; relative error below the nodes' bound
  */
 export function normalisedTotals(measures: GroupMeasures, nodes: NodeSet): Float64Array {
-  const { nGenes, nNodes, S } = measures;
+  return sumsOverNodes(measures.S, measures.nGenes, nodes, (s) => s);
+}
+
+/** Σ_i (y_ij / s_i)² of every gene, from the measures of squared counts: Σ_k Q_jk / s_k². */
+export function normalisedSquares(squares: Float64Array, nGenes: number, nodes: NodeSet): Float64Array {
+  return sumsOverNodes(squares, nGenes, nodes, (s) => s * s);
+}
+
+/** Σ_i 1 / s_i of a group: Σ_k N_k / s_k. */
+export function inverseSizeFactors(measures: GroupMeasures, nodes: NodeSet): number {
+  return sumsOverNodes(measures.N, 1, nodes, (s) => s)[0];
+}
+
+/** Σ_i v_i / f(s_i) of every gene, from the sums Σ_i v_i l_k(log s_i). */
+function sumsOverNodes(
+  sums: Float64Array,
+  nGenes: number,
+  { sizeFactors }: NodeSet,
+  f: (s: number) => number,
+): Float64Array {
+  const divisors = sizeFactors.map(f);
   const totals = new Float64Array(nGenes);
-  for (let gene = 0; gene < nGenes; gene++) {
-    for (let k = 0; k < nNodes; k++) totals[gene] += S[gene * nNodes + k] / nodes.sizeFactors[k];
+  for (let gene = 0, at = 0; gene < nGenes; gene++) {
+    for (let k = 0; k < divisors.length; k++, at++) totals[gene] += sums[at] / divisors[k];
   }
   return totals;
 }

@@ -49,6 +49,16 @@ export class CountHistogram {
     return [...(this.overflow.get(gene) ?? [])].sort(([a], [b]) => a - b);
   }
 
+  /** Σ y of every gene. */
+  totals(): Float64Array {
+    return Float64Array.from({ length: this.nGenes }, (_, gene) => {
+      let total = 0;
+      for (let y = 1; y <= DENSE_COUNTS; y++) total += y * this.dense[gene * DENSE_COUNTS + y - 1];
+      for (const [count, cells] of this.overflow.get(gene) ?? []) total += count * cells;
+      return total;
+    });
+  }
+
   /** Equal histograms give equal arrays, whatever order they were filled in. */
   toArrays(): CountHistogramArrays {
     const triples: number[] = [];

@@ -82,6 +82,21 @@ export function estimateDispersions(input: DispersionInput): DispersionEstimate 
   };
 }
 
+/**
+ * The dispersions of one estimator; the trend stands in for genes about which it says nothing.
+ *
+ * @param moments - by the method of moments
+ */
+export function chosenDispersions(
+  estimate: DispersionEstimate,
+  estimator: 'map' | 'gene-wise' | 'trend' | 'moments',
+  moments: Float64Array | null,
+): Float64Array {
+  const { final, genewise, trend } = estimate;
+  const chosen = { map: final, 'gene-wise': genewise, trend, moments: moments ?? trend }[estimator];
+  return chosen.map((alpha, gene) => (Number.isNaN(alpha) ? trend[gene] : alpha));
+}
+
 function profileOf(input: DispersionInput, gene: number): GeneProfile {
   const { grid, profileSums, quantumExponents } = input;
   const quantum = 2 ** -quantumExponents[gene];

@@ -31,3 +31,13 @@ export function exactSumExponent(bound: number): number {
 export function normalisedSumQuanta(geneTotal: Float64Array, smallestSizeFactor: number): Float64Array {
   return geneTotal.map((total) => 2 ** exactSumExponent(total / smallestSizeFactor));
 }
+
+/** The same for Σ (y/s)². */
+export function normalisedSquareQuanta(geneTotal: Float64Array, smallestSizeFactor: number): Float64Array {
+  return geneTotal.map((total) => 2 ** exactSumExponent((total / smallestSizeFactor) ** 2));
+}
+
+/** The same for Σ 1/s, one number. */
+export function inverseSizeFactorQuanta(nCells: number, smallestSizeFactor: number): number {
+  return 2 ** exactSumExponent(nCells / smallestSizeFactor);
+}

@@ -30,3 +30,4 @@ export * from './collinear-columns.js';
 export { fitDispersionPrior, type DispersionPrior } from './dispersion-prior.js';
 export * from './cell-glm/index.js';
 export * from './strata-glm/index.js';
+export * from './moment-dispersions.js';

@@ -1,6 +1,9 @@
 import { encodeBundle, type BundleArray, type ControlSummary, type TaskSpec } from '@shardex/shared/artifacts';
 import { MeasureAccumulator, MomentAccumulator } from '@shardex/shared/kernels';
+import { CountHistogram } from '@shardex/shared/stats';
 import type { TaskOutput } from './commit.js';
+import { addCountTotals } from './count-totals.js';
+import { frozenParts } from './frozen-control.js';
 import { nodeSetOf } from './node-set.js';
 import { PoolRows } from './pool-rows.js';
 import { rankAgainstRest } from './rank-against-rest.js';
@@ -14,25 +17,33 @@ type ControlSpec = Extract<TaskSpec, { kind: 'control' }>;
  * `--reference`, the pool of all cells that take part, of which a perturbation is the one part and the other cells its
  * reference.
  *
- * Arrays of the output (g = genes of the task): `nExpressing` u32 g; `moments`
- * f64 g × 4 (columns as `MomentColumn`); for the NB-GLM `S` f64 g × K, `N` f64 K, `sumCounts` f64 g; for Wilcoxon against
- * the control what `sortControl` returns, against other cells what `rankAgainstRest` returns.
+ * Arrays of the output (g = genes of the task): `nExpressing` u32 g; `moments` f64 g × 4 (columns as `MomentColumn`); for the
+ * NB-GLM `S` f64 g × K, `N` f64 K; where `frozenParts` says so `sumCounts` f64 g, `squares` f64 g × K, the count histogram
+ * `histogramDense` and `histogramOverflow`; for Wilcoxon against the control what `sortControl` returns, against other cells
+ * what `rankAgainstRest` returns.
  */
 export async function runControl(scope: TaskScope, spec: ControlSpec): Promise<TaskOutput> {
   const { job, heap } = scope;
   const { geneBegin, geneEnd } = spec;
   const nGenes = geneEnd - geneBegin;
-  const { tests, reference } = job.context.parameters;
+  const { parameters } = job.context;
+  const { tests, reference } = parameters;
+  const parts = frozenParts(job.context);
   const factors = await job.cellFactors();
   const pool = await PoolRows.open(scope);
   const moments = new MomentAccumulator(heap, nGenes);
-  const measures = tests.includes('nb-glm') ? new MeasureAccumulator(heap, nGenes, nodeSetOf(factors)) : null;
+  const withNb = tests.includes('nb-glm');
+  const measures = withNb ? new MeasureAccumulator(heap, nGenes, nodeSetOf(factors), parts.squares) : null;
+  const histogram = parts.histogram ? new CountHistogram(nGenes) : null;
+  const totals = parts.sumCounts && !withNb ? new Float64Array(nGenes) : null;
   let nonzeros = 0;
   for await (const block of pool.blocks(geneBegin, geneEnd)) {
     nonzeros += block.rows.indptr[block.rows.nRows];
     if ('counts' in block.rows) {
       moments.addRows(block.rows, block.totals, block.sizeFactors);
       measures?.addRows(block.rows, block.sizeFactors);
+      histogram?.addRows(block.rows);
+      if (totals !== null) addCountTotals(totals, block.rows);
     } else moments.addRealRows(block.rows);
   }
   scope.runtime.progress(0.5);
@@ -41,6 +52,12 @@ export async function runControl(scope: TaskScope, spec: ControlSpec): Promise<T
     moments: moments.sums,
   };
   if (measures !== null) Object.assign(arrays, { S: measures.S, N: measures.N, sumCounts: measures.sumCounts });
+  if (totals !== null) Object.assign(arrays, { sumCounts: totals });
+  if (measures?.squares) Object.assign(arrays, { squares: measures.squares });
+  if (histogram !== null) {
+    const { dense, overflow } = histogram.toArrays();
+    Object.assign(arrays, { histogramDense: dense, histogramOverflow: overflow });
+  }
   if (tests.includes('wilcoxon')) {
     const ranked =
       reference === 'control'

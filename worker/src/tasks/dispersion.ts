@@ -1,6 +1,18 @@
 import { encodeBundle, type DispersionSummary, type TaskSpec } from '@shardex/shared/artifacts';
-import { DispersionProfile, MeasureAccumulator, normalisedTotals } from '@shardex/shared/kernels';
-import { CountHistogram, createDispersionGrid, normalisedSumQuanta } from '@shardex/shared/stats';
+import {
+  DispersionProfile,
+  inverseSizeFactors,
+  MeasureAccumulator,
+  normalisedSquares,
+  normalisedTotals,
+} from '@shardex/shared/kernels';
+import {
+  CountHistogram,
+  createDispersionGrid,
+  inverseSizeFactorQuanta,
+  normalisedSquareQuanta,
+  normalisedSumQuanta,
+} from '@shardex/shared/stats';
 import { InvariantBrokenError } from '@shardex/shared/errors';
 import type { TaskOutput } from './commit.js';
 import { nodeSetOf } from './node-set.js';
@@ -12,20 +24,27 @@ type DispersionSpec = Extract<TaskSpec, { kind: 'dispersion' }>;
  * Adds up, over a run of groups, what the dispersion of every gene depends on.
  *
  * Arrays of the output (G genes, A grid points): `profileSums` i64 G × A in per-gene quanta; `normalisedQuanta` f64 G, whole
- * numbers of quanta of Σ y/s; the count histograms `histogramDense` and `histogramOverflow`. All of them are exact sums.
+ * numbers of quanta of Σ y/s; the count histograms `histogramDense` and `histogramOverflow`. For dispersions by moments also
+ * `squareQuanta` f64 G of Σ (y/s)² and `inverseQuanta` f64 1 of Σ 1/s. All of them are exact sums.
  */
 export async function runDispersion(scope: TaskScope, spec: DispersionSpec): Promise<TaskOutput> {
   const { job, heap, runtime } = scope;
-  const { nGenes } = job.context;
+  const { nGenes, parameters } = job.context;
+  const withMoments = parameters.dispersionEstimator === 'moments';
   const factors = await job.cellFactors();
   const nodes = nodeSetOf(factors);
   const grid = createDispersionGrid();
   const rows = await openGroupRows(scope, spec.groupBegin, spec.groupEnd);
-  const measures = new MeasureAccumulator(heap, nGenes, nodes);
+  const measures = new MeasureAccumulator(heap, nGenes, nodes, withMoments);
   const profile = new DispersionProfile(heap, nGenes, nodes.sizeFactors, grid.logAlphas, factors.quantumExponents);
   const histogram = new CountHistogram(nGenes);
-  const quanta = normalisedSumQuanta(factors.geneTotal, Math.exp(nodes.logMin));
+  const leastFactor = Math.exp(nodes.logMin);
+  const quanta = normalisedSumQuanta(factors.geneTotal, leastFactor);
+  const ofSquares = normalisedSquareQuanta(factors.geneTotal, leastFactor);
+  const ofInverses = inverseSizeFactorQuanta(factors.summary.keptCells, leastFactor);
   const normalisedQuanta = new Float64Array(nGenes);
+  const squareQuanta = new Float64Array(nGenes);
+  const inverseQuanta = new Float64Array(1);
   let cells = 0;
   let groups = 0;
   let nonzeros = 0;
@@ -38,8 +57,11 @@ export async function runDispersion(scope: TaskScope, spec: DispersionSpec): Pro
       histogram.addRows(block);
     }
     profile.addGroup(measures);
-    const totals = normalisedTotals(measures, nodes);
-    for (let gene = 0; gene < nGenes; gene++) normalisedQuanta[gene] += Math.round(totals[gene] * quanta[gene]);
+    addQuanta(normalisedQuanta, normalisedTotals(measures, nodes), quanta);
+    if (measures.squares !== null) {
+      addQuanta(squareQuanta, normalisedSquares(measures.squares, nGenes, nodes), ofSquares);
+      inverseQuanta[0] += Math.round(inverseSizeFactors(measures, nodes) * ofInverses);
+    }
     cells += rows.cellsOf(group);
     nonzeros += rows.nonzerosOf(group);
     groups++;
@@ -52,6 +74,12 @@ export async function runDispersion(scope: TaskScope, spec: DispersionSpec): Pro
     normalisedQuanta,
     histogramDense: dense,
     histogramOverflow: overflow,
+    ...(withMoments ? { squareQuanta, inverseQuanta } : {}),
   });
   return { parts, bytesRead: rows.bytesRead, nonzeros, fits: groups * nGenes * grid.logAlphas.length, warnings: [] };
+}
+
+/** sums += values, each rounded to a whole number of quanta. */
+function addQuanta(sums: Float64Array, values: Float64Array, quanta: Float64Array): void {
+  for (let i = 0; i < sums.length; i++) sums[i] += Math.round(values[i] * quanta[i]);
 }

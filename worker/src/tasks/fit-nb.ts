@@ -3,56 +3,74 @@ import {
   fitPerturbation,
   freezeControl,
   shrinkPerturbation,
+  type DispersionEstimate,
   type FrozenControl,
   type ShrunkResult,
 } from '@shardex/shared/stats';
+import { ComparisonDispersions } from './comparison-dispersions.js';
 import type { FitRows } from './fit-rows.js';
-import type { FrozenStatistics } from './frozen-control.js';
+import type { FrozenMeasures, FrozenStatistics } from './frozen-control.js';
 import type { CellFactors } from './job-data.js';
 import type { CountBlock, NbEngine, PerturbedArm } from './nb-engine.js';
 import { setNbLayers } from './nb-layers.js';
 import { nodeSetOf } from './node-set.js';
-import { measuresWithoutOwn } from './reference.js';
+import { measuresWithoutOwn, type ArmMeasures } from './reference.js';
 import type { TaskScope } from './task-scope.js';
 
 /**
  * The NB-GLM of two groups, from the compressed measures of the perturbation and of the frozen control; or of the frozen pool
- * without the perturbation's own cells, which is fitted anew for every perturbation.
+ * without the perturbation's own cells. What depends on the perturbation, that rest or dispersions of the comparison's own, is
+ * fitted anew for each.
  */
 export class MeasuresEngine implements NbEngine {
   private readonly measures: MeasureAccumulator;
-  private readonly control: FrozenControl;
+  private readonly pool: ArmMeasures;
+  /** The control at the dispersions of all comparisons; null where it is fitted anew for every perturbation. */
+  private readonly control: FrozenControl | null;
+  private readonly ownDispersions: ComparisonDispersions | null;
 
   constructor(
     private readonly scope: TaskScope,
     factors: CellFactors,
     control: FrozenStatistics,
-    frozen: NonNullable<FrozenStatistics['nb']>,
+    private readonly frozen: FrozenMeasures,
     private readonly results: FitRows,
   ) {
     const { heap, job } = scope;
+    const { reference, dispersionEstimator } = job.context.parameters;
     const nodes = nodeSetOf(factors);
-    const measures = loadMeasures(heap, { ...frozen, nCells: control.cells });
-    this.measures = new MeasureAccumulator(heap, job.context.nGenes, nodes);
-    this.control = freezeControl(heap, nodes, measures, frozen.dispersions);
+    const { dispersions, squares, histogram } = frozen;
+    this.pool = { measures: loadMeasures(heap, { ...frozen, nCells: control.cells }), squares };
+    this.measures = new MeasureAccumulator(heap, job.context.nGenes, nodes, squares !== null);
+    const isFrozen = reference === 'control' && histogram === null;
+    this.control = isFrozen ? freezeControl(heap, nodes, this.pool.measures, dispersions, squares) : null;
+    this.ownDispersions =
+      histogram && new ComparisonDispersions(scope, factors, histogram, reference !== 'control', dispersionEstimator);
   }
 
   reset(): void {
     this.measures.reset();
+    this.ownDispersions?.reset();
   }
 
   addRows(block: CountBlock): void {
     this.measures.addRows(block.rows, block.sizeFactors);
+    this.ownDispersions?.addRows(block.rows);
   }
 
   fit({ row, cells, geneStatus }: PerturbedArm): Promise<void> {
     const { scope, measures, results } = this;
     const { parameters } = scope.job.context;
-    const fit = this.withReference((reference) =>
-      fitPerturbation(scope.heap, reference, measures, { test: parameters.nbTest, geneStatus }),
-    );
-    const mean = normalisedTotals(measures, measures.nodes).map((total) => total / cells);
-    setNbLayers(results, row, fit, mean, parameters);
+    this.withReference((reference, estimate) => {
+      const { nbTest: test, waldReference } = parameters;
+      const { squares } = measures;
+      const fit = fitPerturbation(scope.heap, reference, measures, { test, waldReference, squares, geneStatus });
+      const mean = normalisedTotals(measures, measures.nodes).map((total) => total / cells);
+      setNbLayers(results, row, fit, mean, parameters);
+      if (estimate === null) return;
+      results.set('nb-glm', 'dispersion', row, estimate.final);
+      results.setTrend(row, estimate);
+    });
     return Promise.resolve();
   }
 
@@ -72,13 +90,20 @@ export class MeasuresEngine implements NbEngine {
     return shrunk;
   }
 
-  /** Hands over what the perturbation is compared with, valid during the call. */
-  private withReference<Result>(body: (reference: FrozenControl) => Result): Result {
+  /** Hands over what the perturbation is compared with, and dispersions of their own; valid during the call. */
+  private withReference<Result>(
+    body: (reference: FrozenControl, estimate: DispersionEstimate | null) => Result,
+  ): Result {
+    const { control, pool, measures } = this;
+    if (control !== null) return body(control, null);
     const { heap, job } = this.scope;
-    const { measures: pool, dispersions } = this.control;
-    if (job.context.parameters.reference === 'control') return body(this.control);
-    return heap.scoped(() =>
-      body(freezeControl(heap, this.measures.nodes, measuresWithoutOwn(heap, pool, this.measures), dispersions)),
-    );
+    return heap.scoped(() => {
+      const own = { measures, squares: measures.squares };
+      const isControl = job.context.parameters.reference === 'control';
+      const reference = isControl ? pool : measuresWithoutOwn(heap, pool, own);
+      const estimate = this.ownDispersions?.estimate(reference, own) ?? null;
+      const dispersions = estimate?.final ?? this.frozen.dispersions;
+      return body(freezeControl(heap, measures.nodes, reference.measures, dispersions, reference.squares), estimate);
+    });
   }
 }

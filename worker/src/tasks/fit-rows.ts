@@ -1,12 +1,23 @@
-import { fitArrayName, resultLayers, type BundleArray, type ResultLayer } from '@shardex/shared/artifacts';
+import {
+  fitArrayName,
+  resultLayers,
+  type BundleArray,
+  type ComparisonTrend,
+  type ConvergenceSummary,
+  type ResultLayer,
+} from '@shardex/shared/artifacts';
 import type { DeParameters, TestName } from '@shardex/shared/config';
-import { benjaminiHochberg, bonferroni, GeneStatus } from '@shardex/shared/stats';
+import { benjaminiHochberg, bonferroni, GENE_STATUS_LEGEND, GeneStatus } from '@shardex/shared/stats';
+
+/** Fits without convergence that are named. */
+const NAMED_FITS = 3;
 
 const CONSTRUCTORS = { f32: Float32Array, f64: Float64Array, u8: Uint8Array, i32: Int32Array } as const;
 
 /** The result rows that one task makes: perturbations × genes, one array a layer and test. */
 export class FitRows {
   private readonly arrays = new Map<string, BundleArray>();
+  private readonly comparisonTrends: ComparisonTrend[] = [];
 
   /** @param stage - whose layers they are */
   constructor(
@@ -40,10 +51,38 @@ export class FitRows {
     return this.row(test, 'status', row) as Uint8Array;
   }
 
-  /** Fits of the NB-GLM that did not converge. */
-  notConverged(): number {
+  /** Notes what one comparison's own dispersions rest on. */
+  setTrend(row: number, { trendKind, trendCoefficients, priorVariance }: ComparisonTrend): void {
+    this.comparisonTrends[row] = { trendKind, trendCoefficients, priorVariance };
+  }
+
+  /** Of each row; null unless comparisons have dispersions of their own. */
+  get trends(): readonly ComparisonTrend[] | null {
+    return this.comparisonTrends.length === 0 ? null : this.comparisonTrends;
+  }
+
+  /** Fits of the NB-GLM that did not converge: how many, and the first few in order of rows, then genes. */
+  notConverged(): ConvergenceSummary {
     const status = this.arrays.get(fitArrayName('nb-glm', 'status')) as Uint8Array | undefined;
-    return status?.reduce((n, code) => n + (code === GeneStatus.notConverged ? 1 : 0), 0) ?? 0;
+    const first: (readonly [row: number, gene: number])[] = [];
+    let count = 0;
+    status?.forEach((code, at) => {
+      if (code !== GeneStatus.notConverged) return;
+      count++;
+      if (first.length < NAMED_FITS) first.push([Math.floor(at / this.nGenes), at % this.nGenes]);
+    });
+    return { count, first };
+  }
+
+  /** How many genes of all rows have each status, by its code, for every test. */
+  statuses(): Readonly<Record<string, readonly number[]>> {
+    return Object.fromEntries(
+      this.parameters.tests.map((test) => {
+        const counts = GENE_STATUS_LEGEND.map(() => 0);
+        for (const code of this.arrays.get(fitArrayName(test, 'status')) as Uint8Array) counts[code]++;
+        return [test, counts];
+      }),
+    );
   }
 
   /** Adjusts the p-values of every perturbation within itself. */

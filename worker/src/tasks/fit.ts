@@ -2,6 +2,7 @@ import { encodeBundle, type FitSummary, type TaskSpec } from '@shardex/shared/ar
 import { InvariantBrokenError } from '@shardex/shared/errors';
 import { MomentAccumulator } from '@shardex/shared/kernels';
 import type { TaskOutput } from './commit.js';
+import { addCountTotals, needsCountTotals } from './count-totals.js';
 import { markFilteredGenes } from './filter-genes.js';
 import { MeasuresEngine } from './fit-nb.js';
 import { CellsEngine } from './fit-cells.js';
@@ -9,11 +10,11 @@ import { compareMeans } from './fit-t-test.js';
 import { testFrozenRanks } from './fit-rest-ranks.js';
 import { FitRows } from './fit-rows.js';
 import { RankTest } from './fit-wilcoxon.js';
-import { frozenStatistics, type FrozenStatistics } from './frozen-control.js';
+import { frozenStatistics, type FrozenMeasures, type FrozenStatistics } from './frozen-control.js';
 import type { GroupRows } from './group-rows.js';
 import type { CellFactors } from './job-data.js';
 import { setMeanLayers } from './mean-layers.js';
-import { isCountBlock, nbEngineKind, type NbEngine } from './nb-engine.js';
+import { isCountBlock, nbEngineOf, type NbEngine } from './nb-engine.js';
 import { withoutOwn } from './reference.js';
 import { strataOf } from './strata.js';
 import { openGroupRows, type TaskScope } from './task-scope.js';
@@ -50,6 +51,8 @@ export async function runFit(scope: TaskScope, spec: FitSpec): Promise<TaskOutpu
     groups,
     cells: groups.map((group) => rows.cellsOf(group)),
     notConverged: results.notConverged(),
+    statuses: results.statuses(),
+    trends: results.trends,
   };
   return {
     parts: encodeBundle(meta, results.toArrays()),
@@ -79,22 +82,25 @@ class PerturbationArms {
   /** @returns cells that express each gene, valid until the next call */
   async test(group: number, row: number): Promise<Uint32Array> {
     const { moments, nb, results, control, factors } = this;
-    const { parameters } = this.scope.job.context;
+    const { parameters, nGenes } = this.scope.job.context;
     moments.reset();
     nb?.reset();
+    const sumCounts = needsCountTotals(parameters) ? new Float64Array(nGenes) : null;
     for await (const block of this.rows.blocks(group)) {
       if (isCountBlock(block)) {
         moments.addRows(block.rows, block.totals, block.sizeFactors);
         nb?.addRows(block);
+        if (sumCounts !== null) addCountTotals(sumCounts, block.rows);
       } else if ('values' in block.rows) moments.addRealRows(block.rows);
     }
-    const own = { moments: moments.sums, nExpressing: moments.nExpressing, cells: this.rows.cellsOf(group) };
+    const { sums, nExpressing } = moments;
+    const own = { moments: sums, nExpressing, sumCounts, cells: this.rows.cellsOf(group) };
     const reference = parameters.reference === 'control' ? control : withoutOwn(control, own);
-    markFilteredGenes(results, row, parameters, factors.geneKept);
+    markFilteredGenes(results, row, { perturbed: own, reference }, parameters, factors.geneKept);
     setMeanLayers(results, row, own, reference, parameters.tests);
     await nb?.fit({ group, row, cells: own.cells, geneStatus: results.status('nb-glm', row) });
     if (parameters.tests.includes('t-test')) compareMeans(results, row, own, reference, parameters.tTest);
-    return moments.nExpressing;
+    return nExpressing;
   }
 }
 
@@ -102,11 +108,10 @@ function createNbEngine(
   scope: TaskScope,
   factors: CellFactors,
   control: FrozenStatistics,
-  frozen: NonNullable<FrozenStatistics['nb']>,
+  frozen: FrozenMeasures,
   results: FitRows,
 ): NbEngine {
-  const { parameters, design } = scope.job.context;
-  const kind = nbEngineKind(parameters, { continuousCovariates: design.continuous.length > 0 });
+  const kind = nbEngineOf(scope.job.context);
   switch (kind) {
     case 'measures':
       return new MeasuresEngine(scope, factors, control, frozen, results);

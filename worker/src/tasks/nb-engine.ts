@@ -1,3 +1,4 @@
+import type { JobContext } from '@shardex/shared/artifacts';
 import type { DeParameters } from '@shardex/shared/config';
 import type { GroupBlock } from './group-rows.js';
 
@@ -19,13 +20,13 @@ export function nbEngineKind(
   return covariates.length > 0 || batchColumn !== null ? 'strata' : 'measures';
 }
 
+/** The engine of a job. */
+export const nbEngineOf = ({ parameters, design }: JobContext): NbEngineKind =>
+  nbEngineKind(parameters, { continuousCovariates: design.continuous.length > 0 });
+
 /** Whether the numbers asked for follow from single cells only. */
 const needsCells = (parameters: DeParameters): boolean =>
-  parameters.minMu > 0 ||
-  parameters.sizeFactorScope === 'per-comparison' ||
-  parameters.dispersionScope === 'per-comparison' ||
-  parameters.cooks ||
-  parameters.cooksFilter;
+  parameters.minMu > 0 || parameters.sizeFactorScope === 'per-comparison' || parameters.cooks || parameters.cooksFilter;
 
 /** A block of cells with counts. */
 export type CountBlock = GroupBlock & { readonly rows: Extract<GroupBlock['rows'], { counts: unknown }> };

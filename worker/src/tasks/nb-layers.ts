@@ -17,12 +17,12 @@ export function setNbLayers(
   const set = (layer: string, values: ArrayLike<number>): void => results.set('nb-glm', layer, row, values);
   set('X', fit.log2FoldChange);
   set('standard_error', fit.standardErrorLog2);
+  if (fit.standardErrorRobustLog2 !== null) set('standard_error_robust', fit.standardErrorRobustLog2);
   set('z_score', fit.zScore);
   set('pvalue', fit.pValue);
   set('log10_pvalue', fit.log10PValue);
   set('mean', mean);
   set('status', fit.status);
-  if (fit.standardErrorRobustLog2 !== null) set('standard_error_robust', fit.standardErrorRobustLog2);
   if (parameters.layers !== 'crispyx') return;
   const inNaturalLog = (values: Float64Array): Float64Array => values.map((value) => value * Math.LN2);
   set('logfoldchange_raw_ln', inNaturalLog(fit.log2FoldChange));

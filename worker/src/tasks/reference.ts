@@ -10,6 +10,15 @@ export interface MomentSums {
 /** The same with the number of cells that express each gene. */
 export interface ArmSums extends MomentSums {
   readonly nExpressing: Uint32Array;
+  /** Σ y of each gene; null where nothing asks for it. */
+  readonly sumCounts: Float64Array | null;
+}
+
+/** Compressed measures of one arm. */
+export interface ArmMeasures {
+  readonly measures: GroupMeasures;
+  /** Q of its cells; null where nothing asks for it. */
+  readonly squares: Float64Array | null;
 }
 
 /** Sums a gene of a `MomentAccumulator`. */
@@ -39,8 +48,11 @@ export function withoutOwn(pool: FrozenStatistics, own: ArmSums): ArmSums {
     const spread = moments[first + MomentColumn.logSquare] - square;
     if (!(spread > resolution)) moments[first + MomentColumn.logSquare] = square;
   }
-  return { cells, nExpressing, moments };
+  const sumCounts = pool.sumCounts && own.sumCounts && subtract(pool.sumCounts, own.sumCounts);
+  return { cells, nExpressing, moments, sumCounts };
 }
+
+const subtract = (all: Float64Array, part: Float64Array): Float64Array => all.map((value, i) => value - part[i]);
 
 /**
  * Measures of a pool without a perturbation's own cells. They are additive, so this is what accumulating the other cells
@@ -48,17 +60,21 @@ export function withoutOwn(pool: FrozenStatistics, own: ArmSums): ArmSums {
  *
  * @returns arrays in the heap, above its present top
  */
-export function measuresWithoutOwn(heap: KernelHeap, pool: GroupMeasures, own: GroupMeasures): GroupMeasures {
-  const { nGenes, nNodes } = pool;
+export function measuresWithoutOwn(heap: KernelHeap, pool: ArmMeasures, own: ArmMeasures): ArmMeasures {
+  const { nGenes, nNodes, nCells } = pool.measures;
   const difference = (all: Float64Array, part: Float64Array): Float64Array => {
     const rest = heap.f64(all.length);
     for (let i = 0; i < rest.length; i++) rest[i] = all[i] - part[i];
     return rest;
   };
-  const S = difference(pool.S, own.S);
-  const sumCounts = difference(pool.sumCounts, own.sumCounts);
+  const S = difference(pool.measures.S, own.measures.S);
+  const N = difference(pool.measures.N, own.measures.N);
+  const sumCounts = difference(pool.measures.sumCounts, own.measures.sumCounts);
+  const squares = pool.squares && own.squares && subtract(pool.squares, own.squares);
   sumCounts.forEach((count, gene) => {
-    if (count === 0) S.fill(0, gene * nNodes, (gene + 1) * nNodes);
+    if (count > 0) return;
+    S.fill(0, gene * nNodes, (gene + 1) * nNodes);
+    squares?.fill(0, gene * nNodes, (gene + 1) * nNodes);
   });
-  return { nGenes, nNodes, nCells: pool.nCells - own.nCells, S, N: difference(pool.N, own.N), sumCounts };
+  return { measures: { nGenes, nNodes, nCells: nCells - own.measures.nCells, S, N, sumCounts }, squares };
 }

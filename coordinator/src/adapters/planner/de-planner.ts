@@ -219,6 +219,9 @@ export class DePlanner implements JobPlanner {
     );
     const { parameters, nGenes, strata } = job;
     if (stage === 'control') return planControl(nGenes, poolOf(parameters, groupNonzeros), cluster);
+    if (stage === 'dispersion' && parameters.dispersionScope === 'control') {
+      return [{ kind: 'dispersion', groupBegin: 0, groupEnd: 1 }];
+    }
     if (stage === 'dispersion' || stage === 'fit') {
       return planGroups(stage, groupNonzeros, nGenes, cluster, fitDesignOf(parameters, strata));
     }

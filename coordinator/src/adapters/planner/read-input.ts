@@ -80,6 +80,11 @@ export async function readInput(parameters: DeParameters): Promise<ResolvedInput
       hint: 'leave the option out: nothing is divided by size factors on that scale',
     });
   }
+  if (inputScale === 'log1p' && parameters.minTotalCount > 0) {
+    throw new InvalidInputError('--min-total-count needs counts, but --input-scale says log1p', {
+      hint: 'give --min-total-count 0; --min-cells-expressed counts cells on either scale',
+    });
+  }
   if (parameters.scanpy && parameters.formats.includes('h5ad')) requireRecordsFit(parameters, design);
   const warnings = [...choice.said, ...metadata.warnings, ...covariates.warnings];
   if ((metadata.duplicateVarNames?.count ?? 0) > 0) {

@@ -1,4 +1,4 @@
-import type { FitSummary } from '@shardex/shared/artifacts';
+import type { ComparisonTrend, ConvergenceSummary, FitSummary } from '@shardex/shared/artifacts';
 import type { Shrinkage } from '../../domain/index.js';
 import { readShrinkage } from './read-shrinkage.js';
 import { withArtifact, type ReductionScope } from './scratch.js';
@@ -10,7 +10,12 @@ export interface FitOutputs {
   readonly groups: readonly number[];
   /** Cells of each result row's group. */
   readonly cells: readonly number[];
-  readonly notConverged: number;
+  /** Fits of the NB-GLM that did not converge; rows are those of the results. */
+  readonly notConverged: ConvergenceSummary;
+  /** How many genes of all perturbations have each status, by its code, for every test. */
+  readonly statuses: Readonly<Record<string, readonly number[]>>;
+  /** Of each result row; null unless comparisons have dispersions of their own. */
+  readonly trends: readonly ComparisonTrend[] | null;
   /** How fold changes were shrunk; null when they were not. */
   readonly shrinkage: Shrinkage | null;
 }
@@ -29,7 +34,10 @@ export async function readFits(scope: ReductionScope): Promise<FitOutputs> {
   const blocks: FitBlock[] = [];
   const groups: number[] = [];
   const cells: number[] = [];
-  let notConverged = 0;
+  const first: (readonly [row: number, gene: number])[] = [];
+  const statuses: Record<string, number[]> = {};
+  const trends: ComparisonTrend[] = [];
+  let count = 0;
   for (const [i, name] of (scope.outputs['fit'] ?? []).entries()) {
     const shrunkName = scope.outputs['shrink']?.[i] ?? null;
     await withArtifact<FitSummary, void>(scope.store, name, (reader) => {
@@ -37,9 +45,22 @@ export async function readFits(scope: ReductionScope): Promise<FitOutputs> {
       blocks.push({ name, shrunkName, rowBegin, rowEnd: rowBegin + reader.meta.groups.length });
       groups.push(...reader.meta.groups);
       cells.push(...reader.meta.cells);
-      notConverged += reader.meta.notConverged;
+      count += reader.meta.notConverged.count;
+      for (const [row, gene] of reader.meta.notConverged.first) first.push([rowBegin + row, gene]);
+      for (const [test, counts] of Object.entries(reader.meta.statuses)) {
+        statuses[test] = counts.map((n, code) => n + (statuses[test]?.[code] ?? 0));
+      }
+      trends.push(...(reader.meta.trends ?? []));
       return Promise.resolve();
     });
   }
-  return { blocks, groups, cells, notConverged, shrinkage: await readShrinkage(scope) };
+  return {
+    blocks,
+    groups,
+    cells,
+    notConverged: { count, first },
+    statuses,
+    trends: trends.length === 0 ? null : trends,
+    shrinkage: await readShrinkage(scope),
+  };
 }

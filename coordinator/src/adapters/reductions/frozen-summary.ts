@@ -6,7 +6,6 @@ import {
 } from '@shardex/shared/artifacts';
 import { hasScreenDispersions } from '@shardex/shared/config';
 import { MomentColumn } from '@shardex/shared/kernels';
-import type { FitOutputs } from './fit-outputs.js';
 import { withArtifact, type ReductionScope } from './scratch.js';
 
 /** What the results say of the cells that perturbations were compared with, and of every gene. */
@@ -26,14 +25,12 @@ export interface FrozenSummary {
     /** Mean of the normalised, not logged, expression (counts per 10,000). */
     readonly meanNormalised: Float32Array;
   } | null;
-  /** Per gene; null when the dispersion was not estimated. */
+  /** Per gene; null when the dispersions were given or belong to single comparisons. */
   readonly dispersion: {
     readonly final: Float32Array;
     readonly trend: Float32Array;
     readonly genewise: Float32Array;
   } | null;
-  /** A sentence when fits did not converge. */
-  notConverged(fits: FitOutputs): readonly string[];
 }
 
 /** Sums a gene in the control's `moments`. */
@@ -92,7 +89,5 @@ export async function readFrozen(scope: ReductionScope): Promise<FrozenSummary> 
         ? { ptsRest, meanScaled: context.inputScale === 'counts' ? meanScaled : null, meanNormalised }
         : null,
     dispersion: trend?.arrays ?? null,
-    notConverged: (fits) =>
-      fits.notConverged === 0 ? [] : [`${fits.notConverged} fits did not converge; their status says so`],
   };
 }

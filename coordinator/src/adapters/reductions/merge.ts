@@ -1,6 +1,7 @@
 import type { JobHistory } from '../../domain/index.js';
 import { writeCells } from './write-cells.js';
 import { readFits } from './fit-outputs.js';
+import { fitWarnings } from './fit-warnings.js';
 import { readFrozen } from './frozen-summary.js';
 import { openOutputFolder, type OutputFolder } from './output-folder.js';
 import { writeRunRecord } from './write-run-record.js';
@@ -46,7 +47,7 @@ async function writeResults(
   }
   written.push(await writeCells(scope, output.path));
   await output.publish(written);
-  const warnings = frozen.notConverged(fits);
+  const warnings = fitWarnings(scope.context, fits);
   await writeRunRecord(scope, output, { history, frozen, fits, files: written, warnings });
   return warnings;
 }

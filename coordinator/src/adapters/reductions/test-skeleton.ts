@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { TEST_OUTPUTS, type ResultLayer } from '@shardex/shared/artifacts';
+import { TEST_OUTPUTS, type ComparisonTrend, type ResultLayer } from '@shardex/shared/artifacts';
 import type { TestName } from '@shardex/shared/config';
 import type { ColumnSpec, H5adSkeleton, UnsDict } from '@shardex/shared/h5ad';
 import { GENE_STATUS_LEGEND } from '@shardex/shared/stats';
@@ -36,6 +36,7 @@ export function describeTest(
       columns: {
         n_cells: { kind: 'numeric', values: Int32Array.from(fits.cells) },
         n_genes_tested: { kind: 'numeric', values: testedPerRow },
+        ...trendColumns(test === 'nb-glm' ? fits.trends : null),
         ...(shrinkage === null ? {} : { [PRIOR_SCALE_COLUMN]: { kind: 'numeric', values: shrinkage.priorScales } }),
       },
     },
@@ -81,11 +82,25 @@ function geneColumns(test: TestName, frozen: FrozenSummary): Record<string, Colu
   };
 }
 
+/** What each comparison's own dispersions rest on. */
+const trendColumns = (trends: readonly ComparisonTrend[] | null): Record<string, ColumnSpec> =>
+  trends === null
+    ? {}
+    : {
+        dispersion_trend_kind: { kind: 'strings', values: trends.map(({ trendKind }) => trendKind) },
+        dispersion_prior_variance: {
+          kind: 'numeric',
+          values: Float64Array.from(trends, ({ priorVariance }) => priorVariance),
+        },
+      };
+
 function nbUns(scope: ReductionScope, { factors, trend }: FrozenSummary): UnsDict {
   const { parameters } = scope.context;
   const dispersion: UnsDict =
     trend === null
-      ? { fixed: parameters.dispersion }
+      ? parameters.dispersion === null
+        ? { scope: 'per-comparison' }
+        : { fixed: parameters.dispersion }
       : {
           trend_kind: trend.trendKind,
           trend_coefficients: Float64Array.from(trend.trendCoefficients),

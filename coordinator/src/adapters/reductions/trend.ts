@@ -6,11 +6,17 @@ import {
   type TrendSummary,
 } from '@shardex/shared/artifacts';
 import {
+  chosenDispersions,
   CountHistogram,
   createDispersionGrid,
   estimateDispersions,
+  inverseSizeFactorQuanta,
+  momentDispersions,
+  normalisedSquareQuanta,
   normalisedSumQuanta,
   type DispersionEstimate,
+  type DispersionInput,
+  type NormalisedSums,
 } from '@shardex/shared/stats';
 import { withArtifact, type ReductionScope } from './scratch.js';
 
@@ -25,28 +31,44 @@ const TREND_WARNINGS: Readonly<Record<DispersionEstimate['trendKind'], readonly 
 
 /**
  * The `trend` stage: adds the groups' profile sums, and from them estimates the dispersion of every gene (genewise, trend,
- * prior, maximum a posteriori).
+ * prior, maximum a posteriori); `final` is the one `--dispersion-estimator` asks for.
  *
  * @returns warnings
  */
 export async function reduceTrend(scope: ReductionScope): Promise<readonly string[]> {
   const { store, context } = scope;
-  const { nGenes } = context;
-  const grid = createDispersionGrid();
-  const profileSums = new BigInt64Array(nGenes * grid.logAlphas.length);
-  const normalisedQuanta = new Float64Array(nGenes);
-  const histogram = new CountHistogram(nGenes);
-  const factors = await withArtifact<SizeFactorSummary, FactorArrays>(
-    store,
-    SCRATCH_NAMES.sizeFactors,
-    async (reader) => ({
-      keptCells: reader.meta.keptCells,
-      logMin: reader.meta.nodes.logMin,
-      geneTotal: await reader.f64('geneTotal'),
-      groupKept: await reader.u8('groupKept'),
-      quantumExponents: await reader.i32('quantumExponents'),
+  const { dispersionEstimator } = context.parameters;
+  const sums = await addGroups(scope);
+  const estimate = estimateDispersions(sums);
+  const moments = dispersionEstimator === 'moments' ? momentDispersions(sums) : null;
+  const summary: TrendSummary = {
+    trendKind: estimate.trendKind,
+    trendCoefficients: [...estimate.trendCoefficients],
+    priorVariance: estimate.priorVariance,
+    warnings: TREND_WARNINGS[estimate.trendKind],
+  };
+  await store.commit(
+    SCRATCH_NAMES.trend,
+    encodeBundle(summary, {
+      genewise: estimate.genewise,
+      trend: estimate.trend,
+      map: estimate.map,
+      final: chosenDispersions(estimate, dispersionEstimator, moments),
+      outlier: estimate.outlier,
     }),
   );
+  return summary.warnings;
+}
+
+/** Adds up what the dispersion tasks left: the groups of `--dispersion-scope`. */
+async function addGroups(scope: ReductionScope): Promise<DispersionInput & NormalisedSums> {
+  const { store, context } = scope;
+  const { nGenes, parameters } = context;
+  const grid = createDispersionGrid();
+  const profileSums = new BigInt64Array(nGenes * grid.logAlphas.length);
+  const [normalisedQuanta, squareQuanta] = [new Float64Array(nGenes), new Float64Array(nGenes)];
+  const histogram = new CountHistogram(nGenes);
+  let [inverseQuanta, nCells, nGroups] = [0, 0, 0];
   const names = scope.outputs['dispersion'] ?? [];
   for (const [i, name] of names.entries()) {
     scope.checkCancelled();
@@ -60,45 +82,51 @@ export async function reduceTrend(scope: ReductionScope): Promise<readonly strin
           overflow: await reader.u32('histogramOverflow'),
         }),
       );
-      const quanta = await reader.f64('normalisedQuanta');
-      for (let gene = 0; gene < nGenes; gene++) normalisedQuanta[gene] += quanta[gene];
+      addTo(normalisedQuanta, await reader.f64('normalisedQuanta'));
+      if (parameters.dispersionEstimator === 'moments') {
+        addTo(squareQuanta, await reader.f64('squareQuanta'));
+        inverseQuanta += (await reader.f64('inverseQuanta'))[0];
+      }
+      nCells += reader.meta.cells;
+      nGroups += reader.meta.groups;
     });
     scope.report((0.5 * (i + 1)) / names.length);
   }
-  const quanta = normalisedSumQuanta(factors.geneTotal, Math.exp(factors.logMin));
-  const estimate = estimateDispersions({
+  const factors = await withArtifact<SizeFactorSummary, FactorArrays>(
+    store,
+    SCRATCH_NAMES.sizeFactors,
+    async (reader) => ({
+      keptCells: reader.meta.keptCells,
+      leastFactor: Math.exp(reader.meta.nodes.logMin),
+      geneTotal: await reader.f64('geneTotal'),
+      quantumExponents: await reader.i32('quantumExponents'),
+    }),
+  );
+  const quanta = normalisedSumQuanta(factors.geneTotal, factors.leastFactor);
+  const ofSquares = normalisedSquareQuanta(factors.geneTotal, factors.leastFactor);
+  const sums = normalisedQuanta.map((sum, gene) => sum / quanta[gene]);
+  return {
     profileSums,
     grid,
     histogram,
     quantumExponents: factors.quantumExponents,
-    totals: factors.geneTotal,
-    nCells: factors.keptCells,
-    nGroups: factors.groupKept.reduce((n, kept) => n + kept, 0),
-    meanNormalised: normalisedQuanta.map((sum, gene) => sum / quanta[gene] / factors.keptCells),
-  });
-  const summary: TrendSummary = {
-    trendKind: estimate.trendKind,
-    trendCoefficients: [...estimate.trendCoefficients],
-    priorVariance: estimate.priorVariance,
-    warnings: TREND_WARNINGS[estimate.trendKind],
+    totals: histogram.totals(),
+    nCells,
+    nGroups,
+    meanNormalised: sums.map((sum) => sum / nCells),
+    sums,
+    sumsOfSquares: squareQuanta.map((sum, gene) => sum / ofSquares[gene]),
+    inverseSizeFactors: inverseQuanta / inverseSizeFactorQuanta(factors.keptCells, factors.leastFactor),
   };
-  await store.commit(
-    SCRATCH_NAMES.trend,
-    encodeBundle(summary, {
-      genewise: estimate.genewise,
-      trend: estimate.trend,
-      map: estimate.map,
-      final: estimate.final,
-      outlier: estimate.outlier,
-    }),
-  );
-  return summary.warnings;
+}
+
+function addTo(sums: Float64Array, values: Float64Array): void {
+  for (let i = 0; i < sums.length; i++) sums[i] += values[i];
 }
 
 interface FactorArrays {
   readonly keptCells: number;
-  readonly logMin: number;
+  readonly leastFactor: number;
   readonly geneTotal: Float64Array;
-  readonly groupKept: Uint8Array;
   readonly quantumExponents: Int32Array;
 }

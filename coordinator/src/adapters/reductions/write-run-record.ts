@@ -1,4 +1,5 @@
 import { DEFAULT_DE_PARAMETERS, type DeParameters } from '@shardex/shared/config';
+import { GENE_STATUS_LEGEND } from '@shardex/shared/stats';
 import { shrinkageRecord, type JobHistory } from '../../domain/index.js';
 import type { FitOutputs } from './fit-outputs.js';
 import type { FrozenSummary } from './frozen-summary.js';
@@ -58,8 +59,17 @@ export async function writeRunRecord(
       dispersion_trend: frozen.trend?.trendKind ?? null,
       dispersion_trend_coefficients: frozen.trend?.trendCoefficients ?? null,
       dispersion_prior_variance: frozen.trend?.priorVariance ?? null,
-      fits_not_converged: fits.notConverged,
+      dispersion_trends_of_comparisons: fits.trends && countBy(fits.trends.map(({ trendKind }) => trendKind)),
+      fits_not_converged: fits.notConverged.count,
     },
+    genes_by_status: Object.fromEntries(
+      Object.entries(fits.statuses).map(([test, counts]) => [
+        test,
+        Object.fromEntries(
+          GENE_STATUS_LEGEND.flatMap(({ name }, code) => (counts[code] > 0 ? [[name, counts[code]]] : [])),
+        ),
+      ]),
+    ),
     shrinkage:
       fits.shrinkage === null
         ? null
@@ -95,6 +105,9 @@ export async function writeRunRecord(
   const text = `${JSON.stringify(record, null, 2)}\n`;
   await output.finish(new TextEncoder().encode(text));
 }
+
+const countBy = (names: readonly string[]): Record<string, number> =>
+  Object.fromEntries([...new Set(names)].sort().map((name) => [name, names.filter((other) => other === name).length]));
 
 /** Every parameter with where its value came from. */
 function parametersWithSource(parameters: DeParameters): Record<string, { value: unknown; source: string }> {
