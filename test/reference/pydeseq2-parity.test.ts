@@ -1,4 +1,5 @@
 import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   ArmLogCounts,
   ComparisonCells,
@@ -10,7 +11,9 @@ import {
 } from '@shardex/shared/stats';
 import { columnTexts, readH5adMetadata } from '@shardex/shared/h5ad';
 import { expect, it } from 'vitest';
+import { ResultTable } from '../support/result-table.js';
 import { describeWithShared } from '../support/shared-data.js';
+import { shardex, withFolder } from '../support/shardex.js';
 import { readTable, type Table } from './csv-table.js';
 import { readScreenCells, type ScreenCells } from './screen-cells.js';
 
@@ -55,6 +58,36 @@ describeWithShared('comparisons by single cells against PyDESeq2', (shared) => {
       const withCovariate = tag.includes('_cov_') ? levels : null;
       compare(tag, cells, table, factors, withCovariate);
     }
+  });
+});
+
+describeWithShared('the cells engine', (shared) => {
+  it('gives PyDESeq2’s numbers through the command line', async () => {
+    const folder = shared('reference/papalexi_thp1_eccite');
+    const perturbations = ['STAT1', 'MYC'];
+    const options =
+      '--perturbation-column perturbation --control-label NT --tests nb-glm --nb-test wald --min-mu 0.5 --cooks ' +
+      '--size-factors pydeseq2-poscounts --size-factor-scope per-comparison --dispersion-scope per-comparison ' +
+      `--perturbations ${perturbations.join(',')} --format csv --quiet`;
+    await withFolder(async (out) => {
+      const data = shared('data/papalexi_thp1_eccite.h5ad');
+      const { exitCode, stderr } = await shardex(['de', data, '--out', out, ...options.split(' ')]);
+      expect(exitCode, stderr).toBe(0);
+      const results = await ResultTable.read(join(out, 'nb_glm.csv'));
+      for (const perturbation of perturbations) {
+        const table = readTable(`${folder}/pydeseq2_${perturbation}_poscounts.csv.gz`);
+        const placeOf = new Map(results.genes(perturbation).map((gene, place) => [gene, place]));
+        const of = (layer: string): number[] => {
+          const column = results.column(perturbation, layer);
+          return table.names.map((name) => column[placeOf.get(name) ?? -1]);
+        };
+        expect(outsideOf(of('dispersion'), table.column('dispersions'))).toEqual([]);
+        expect(outsideOf(of('standard_error'), table.column('lfcSE'))).toEqual([]);
+        const statistic = table.column('stat');
+        expect(Math.max(...of('z_score').map((z, gene) => Math.abs(z - statistic[gene])))).toBeLessThan(5e-3);
+        expect(of('cooks_max').every((distance) => distance > 0)).toBe(true);
+      }
+    });
   });
 });
 
@@ -127,7 +160,13 @@ function compare(
   );
   expect(outsideOf(final, table.column('dispersions')), tag).toEqual([]);
 
-  const options = { minMu: MIN_MU, test: 'wald', waldReference: 'normal', standardErrors: 'fisher', cooks: 'none' } as const;
+  const options = {
+    minMu: MIN_MU,
+    test: 'wald',
+    waldReference: 'normal',
+    standardErrors: 'fisher',
+    cooks: 'none',
+  } as const;
   const test = new ComparisonTest(cells, options);
   const results = genes.map((_, gene) => test.test(placed(gene), final[gene]));
   expect(results.filter(({ converged }) => !converged)).toEqual([]);
