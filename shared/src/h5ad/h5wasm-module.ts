@@ -30,7 +30,7 @@ async function load(): Promise<H5Module> {
   // Imported when it is needed: most threads read matrices only and do without the library and its memory.
   const library = await import('h5wasm/node');
   const module = await library.ready;
-  captureStandardError(module);
+  watchFileSystem(module);
   const plugins = join(dirname(createRequire(import.meta.url).resolve('h5wasm-plugins')), 'plugins');
   module.insert_plugin_search_path(plugins, 0);
   return module;
@@ -46,12 +46,36 @@ export function takeDiagnostics(): string {
 /** Whether HDF5 printed anything since then. */
 export const hasDiagnostics = (): boolean => diagnostics !== '';
 
-interface WritableFileSystem {
+/** Counts the reads of a thread for whoever watches it: how many began, and whether one is under way. */
+export type ReadCounter = Int32Array<SharedArrayBuffer>;
+
+let counter: ReadCounter | null = null;
+
+export const countReadsIn = (shared: ReadCounter): void => {
+  counter = shared;
+};
+
+/** Runs one read of a file, counted. */
+export function countRead<T>(read: () => T): T {
+  if (counter === null) return read();
+  Atomics.add(counter, 0, 1);
+  Atomics.store(counter, 1, 1);
+  try {
+    return read();
+  } finally {
+    Atomics.store(counter, 1, 0);
+  }
+}
+
+interface WatchedFileSystem {
+  read(stream: { fd: number }, bytes: Uint8Array, offset: number, length: number, position?: number): number;
   write(stream: { fd: number }, bytes: Uint8Array, offset: number, length: number, position?: number): number;
 }
 
-function captureStandardError(module: H5Module): void {
-  const fileSystem = module.FS as unknown as WritableFileSystem;
+function watchFileSystem(module: H5Module): void {
+  const fileSystem = module.FS as unknown as WatchedFileSystem;
+  const read = fileSystem.read.bind(fileSystem);
+  fileSystem.read = (...call) => countRead(() => read(...call));
   const write = fileSystem.write.bind(fileSystem);
   fileSystem.write = (stream, bytes, offset, length, position) => {
     if (stream.fd !== STANDARD_ERROR) return write(stream, bytes, offset, length, position);

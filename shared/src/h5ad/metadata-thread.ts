@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { toShardexError, type ErrorDetails, type ErrorTag } from '../errors/index.js';
+import { countReadsIn, type ReadCounter } from './h5wasm-module.js';
 import { readMetadataHere } from './read-metadata.js';
 import type { H5adMetadata, MetadataRequest } from './types.js';
 
@@ -7,6 +8,8 @@ import type { H5adMetadata, MetadataRequest } from './types.js';
 export interface MetadataAssignment {
   readonly path: string;
   readonly request: MetadataRequest;
+  /** Tells the starter that the thread gets on. */
+  readonly reads: ReadCounter;
 }
 
 /** What the thread posts, once: structured clone would strip an error of its tag. */
@@ -20,7 +23,8 @@ export type MetadataReply =
       readonly details: ErrorDetails;
     };
 
-async function reply({ path, request }: MetadataAssignment): Promise<MetadataReply> {
+async function reply({ path, request, reads }: MetadataAssignment): Promise<MetadataReply> {
+  countReadsIn(reads);
   try {
     return { ok: true, metadata: await readMetadataHere(path, request) };
   } catch (error) {

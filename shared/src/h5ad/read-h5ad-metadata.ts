@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { ResourceExhaustedError, ShardexError, toShardexError } from '../errors/index.js';
+import { CorruptDataError, ResourceExhaustedError, ShardexError, toShardexError } from '../errors/index.js';
+import type { ReadCounter } from './h5wasm-module.js';
 import type { MetadataAssignment, MetadataReply } from './metadata-thread.js';
 import { readMetadataHere } from './read-metadata.js';
 import type { H5adMetadata, MetadataRequest, ObsColumn } from './types.js';
@@ -22,7 +23,7 @@ const THREAD = new URL('./metadata-thread.js', import.meta.url);
 export async function readH5adMetadata(path: string, request: MetadataRequest = {}): Promise<H5adMetadata> {
   try {
     if (!existsSync(fileURLToPath(THREAD))) return await readMetadataHere(path, request);
-    return await readInThread({ path, request });
+    return await readInThread(path, request);
   } catch (error) {
     throw toShardexError(error, `reading ${path}`);
   }
@@ -34,19 +35,42 @@ export async function readObsColumn(path: string, name: string): Promise<ObsColu
   return columns[0];
 }
 
-async function readInThread(assignment: MetadataAssignment): Promise<H5adMetadata> {
-  const thread = new Worker(THREAD, { workerData: assignment });
+/** Two looks at a thread that computes without reading are this far apart, and so many of them end it. */
+const LOOK_MS = 1000;
+const IDLE_LOOKS = 30;
+
+async function readInThread(path: string, request: MetadataRequest): Promise<H5adMetadata> {
+  const reads = new Int32Array(new SharedArrayBuffer(8));
+  const thread = new Worker(THREAD, { workerData: { path, request, reads } satisfies MetadataAssignment });
+  let watch: NodeJS.Timeout | undefined;
   try {
     const answer = await new Promise<MetadataReply>((resolve, reject) => {
       thread.once('message', resolve);
       thread.once('error', reject);
       thread.once('exit', (code) => {
-        reject(new ResourceExhaustedError(`the thread reading ${assignment.path} ended with code ${code}`));
+        reject(new ResourceExhaustedError(`the thread reading ${path} ended with code ${code}`));
+      });
+      watch = watchReads(reads, () => {
+        const hint = 'copy the file again, or write it again with anndata';
+        reject(new CorruptDataError(`${path} leads the HDF5 library round in circles: it is damaged`, { hint }));
       });
     });
     if (answer.ok) return answer.metadata;
     throw new ShardexError(answer.tag, answer.message, { hint: answer.hint, details: answer.details });
   } finally {
+    clearInterval(watch);
     await thread.terminate();
   }
+}
+
+/** The HDF5 library can loop for ever in a damaged file; a sound one makes it read every few milliseconds. */
+function watchReads(reads: ReadCounter, onCircling: () => void): NodeJS.Timeout {
+  let seen = -1;
+  let idle = 0;
+  return setInterval(() => {
+    const now = Atomics.load(reads, 0);
+    idle = now === seen && Atomics.load(reads, 1) === 0 && now > 0 ? idle + 1 : 0;
+    seen = now;
+    if (idle === IDLE_LOOKS) onCircling();
+  }, LOOK_MS);
 }

@@ -1,5 +1,5 @@
 import { toShardexError, type ShardexError } from '../errors/index.js';
-import type { H5Module } from './h5wasm-module.js';
+import { countRead, type H5Module } from './h5wasm-module.js';
 import { PageCache, type ReadNow } from './page-cache.js';
 
 /** A remote object that looks like a read-only file to the HDF5 library. */
@@ -100,7 +100,7 @@ function patchFileSystem(fileSystem: FileSystem): void {
     const at = Number(position ?? stream.position);
     const count = Math.max(0, Math.min(length, device.sizeBytes - at));
     try {
-      device.pages.readInto(at, bytes.subarray(offset, offset + count));
+      countRead(() => device.pages.readInto(at, bytes.subarray(offset, offset + count)));
     } catch (error) {
       device.failure = toShardexError(error, 'reading');
       fail(ERRNO.EIO);
