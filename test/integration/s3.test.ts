@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startS3Server, TEST_CREDENTIALS, type FaultKind, type S3TestServer } from '../support/s3-server.js';
+import { describeWithPeers, runPeerScript } from '../support/peers.js';
 import { describeWithPart } from '../support/required-part.js';
 import { hashes, shardex, simulatedScreen, withFolder, type CliOutcome } from '../support/shardex.js';
 import { startVersitygw, versitygwBinary } from '../support/versitygw.js';
@@ -220,4 +221,29 @@ describeWithPart({
         }
       }));
   },
+});
+
+const WRITE_ZSTD = `
+import sys, anndata, hdf5plugin
+anndata.read_h5ad(sys.argv[1]).write_h5ad(sys.argv[2], compression=hdf5plugin.Zstd())
+print("null")
+`;
+
+describeWithPeers('a file on S3 in a compression that only the HDF5 library reads', (python) => {
+  it('is read like a local one', () =>
+    withFolder(async (folder) => {
+      const path = join(folder, 'zstd.h5ad');
+      await runPeerScript(python, WRITE_ZSTD, [await simulatedScreen(folder), path]);
+      const server = await startS3Server(['in']);
+      try {
+        server.objects.put('in', 'zstd.h5ad', await readFile(path));
+        const remote = await shardex(['inspect', 's3://in/zstd.h5ad', '--json'], server.environment);
+        expect(remote.stderr).toBe('');
+        const local = JSON.parse((await shardex(['inspect', path, '--json'])).stdout) as object;
+        expect(JSON.parse(remote.stdout)).toEqual({ ...local, path: 's3://in/zstd.h5ad' });
+        expect(remote.stdout).toContain('"zstd"');
+      } finally {
+        await server.close();
+      }
+    }));
 });

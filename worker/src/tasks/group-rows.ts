@@ -88,21 +88,9 @@ export class GroupRows {
     groupEnd: number,
     options: GroupRowsOptions,
   ): Promise<GroupRows> {
-    const segments: Segment[] = [];
-    for (const reader of scans) {
-      const groupRows = await reader.u32('groupRows', groupBegin, groupEnd + 1);
-      const first = groupRows[0];
-      const last = groupRows[groupRows.length - 1];
-      if (first === last) continue;
-      segments.push({
-        reader,
-        groupRows: groupRows.map((row) => row - first),
-        rowIds: await reader.u32('rowIds', first, last),
-        rowOffsets: await reader.u32('rowOffsets', first, last + 1),
-        rowNonzeros: await reader.u32('rowNonzeros', first, last),
-        bytes: null,
-      });
-    }
+    // All at once: on remote storage each read is mostly waiting.
+    const opened = await Promise.all(scans.map((reader) => openSegment(reader, groupBegin, groupEnd)));
+    const segments = opened.filter((segment) => segment !== null);
     const rows = new GroupRows(heap, segments, cells, groupBegin, options);
     await rows.prefetch();
     return rows;
@@ -152,10 +140,12 @@ export class GroupRows {
     let total = 0;
     for (const { rowOffsets } of this.segments) total += rowOffsets[rowOffsets.length - 1] - rowOffsets[0];
     if (total > this.options.prefetchBytes) return;
-    for (const segment of this.segments) {
-      const { rowOffsets } = segment;
-      segment.bytes = await this.read(segment, rowOffsets[0], rowOffsets[rowOffsets.length - 1]);
-    }
+    await Promise.all(
+      this.segments.map(async (segment) => {
+        const { rowOffsets } = segment;
+        segment.bytes = await this.read(segment, rowOffsets[0], rowOffsets[rowOffsets.length - 1]);
+      }),
+    );
   }
 
   private async read(segment: Segment, begin: number, end: number): Promise<Uint8Array> {
@@ -186,4 +176,22 @@ export class GroupRows {
         : this.decoder.decodeReals(bytes, offsets, geneBegin, geneEnd);
     return { rows, cells, totals: this.totals, sizeFactors: this.sizeFactors };
   }
+}
+
+/** The part of a scan output that holds the groups [groupBegin, groupEnd), null when it has none of their cells. */
+async function openSegment(
+  reader: BundleReader<ScanSummary>,
+  groupBegin: number,
+  groupEnd: number,
+): Promise<Segment | null> {
+  const groupRows = await reader.u32('groupRows', groupBegin, groupEnd + 1);
+  const first = groupRows[0];
+  const last = groupRows[groupRows.length - 1];
+  if (first === last) return null;
+  const [rowIds, rowOffsets, rowNonzeros] = await Promise.all([
+    reader.u32('rowIds', first, last),
+    reader.u32('rowOffsets', first, last + 1),
+    reader.u32('rowNonzeros', first, last),
+  ]);
+  return { reader, groupRows: groupRows.map((row) => row - first), rowIds, rowOffsets, rowNonzeros, bytes: null };
 }
