@@ -7,6 +7,7 @@ import { measuresWithoutOwn, withoutOwn, type ArmSums } from './reference.js';
 /** Sums over cells of one gene each: log, its square, and twice a third column that only has to be carried along. */
 const sumsOf = (genes: readonly (readonly number[])[]): ArmSums => ({
   cells: genes[0].length,
+  sumCounts: null,
   nExpressing: Uint32Array.from(genes, (values) => values.filter((x) => x > 0).length),
   moments: Float64Array.from(
     genes.flatMap((values) => {
@@ -59,12 +60,14 @@ describe('a pool without a perturbation', () => {
     });
     const pool = measures([5.5, 3.5, 0.3, 0.1 + 0.2], [6.25, 4.75], [9, 1], 11);
     const own = measures([1.5, 0.5, 0.3, 0.3], [2.25, 1.75], [2, 1], 4);
-    const rest = measuresWithoutOwn(heap, pool, own);
-    expect([rest.nGenes, rest.nNodes, rest.nCells]).toEqual([2, 2, 7]);
-    expect([[...rest.S], [...rest.N], [...rest.sumCounts]]).toEqual([
-      [4, 3, 0, 0],
-      [4, 3],
-      [7, 0],
-    ]);
+    const [ofPool, ofOwn] = [Float64Array.of(9, 8, 7, 6), Float64Array.of(1, 2, 3, 4)];
+    const rest = measuresWithoutOwn(heap, { measures: pool, squares: ofPool }, { measures: own, squares: ofOwn });
+    expect([rest.measures.nGenes, rest.measures.nNodes, rest.measures.nCells]).toEqual([2, 2, 7]);
+    expect([...rest.measures.S, ...rest.measures.N]).toEqual([4, 3, 0, 0, 4, 3]);
+    expect([...rest.measures.sumCounts]).toEqual([7, 0]);
+    expect([...(rest.squares ?? [])]).toEqual([8, 6, 0, 0]);
+    expect(measuresWithoutOwn(heap, { measures: pool, squares: null }, { measures: own, squares: null }).squares).toBe(
+      null,
+    );
   });
 });
