@@ -1,8 +1,12 @@
-import { isRatioMethod } from '@shardex/shared/config';
+import type { CellDesign } from '@shardex/shared/artifacts';
+import { isRatioMethod, type DeParameters } from '@shardex/shared/config';
 import { CancelledError } from '@shardex/shared/errors';
 import {
+  ArmGlm,
+  compareArms,
   ComparisonTest,
   GeneStatus,
+  type ArmFit,
   type ComparisonCells,
   type ComparisonTestOptions,
   type GeneComparison,
@@ -47,6 +51,11 @@ export class CellsEngine implements NbEngine {
     this.control ??= ControlCells.open(scope, byRatios);
     const control = await this.control;
     const layers = new ComparisonLayers(arm.geneStatus);
+    if (isSeparable(parameters, scope.job.context.design)) {
+      await this.testArms(control, layers);
+      layers.set(this.results, arm.row, parameters);
+      return;
+    }
     const cells = await comparisonCells(scope, factors, control, perturbed);
     if (cells === null) layers.leaveOut(GeneStatus.collinearDesign);
     else if (cells.design.nCells <= cells.design.nCoefficients) layers.leaveOut(GeneStatus.tooFewCells);
@@ -73,6 +82,43 @@ export class CellsEngine implements NbEngine {
       layers.dispersion[gene] = alpha;
       layers.take(gene, test.test(counts, alpha));
     });
+  }
+
+  /** Two groups, the control's fits made once for the thread's tasks of the job. */
+  private async testArms(control: ControlCells, layers: ComparisonLayers): Promise<void> {
+    const { scope, factors, perturbed, dispersions } = this;
+    const { minMu, standardErrors, waldReference } = scope.job.context.parameters;
+    const fits = await this.controlFits(control);
+    const arm = new ArmGlm(sizeFactorsOf(factors, perturbed.cells), minMu, standardErrors);
+    const { offsets, cells, counts } = perturbed.columns(0, layers.nGenes);
+    const degrees = waldReference === 't' ? control.cells.length + perturbed.cells.length - 2 : Infinity;
+    for (let gene = 0; gene < layers.nGenes; gene++) {
+      const placed = arm.cells.place(cells, counts, offsets[gene], offsets[gene + 1]);
+      layers.mean[gene] = arm.cells.meanNormalised(placed);
+      if (layers.status[gene] !== GeneStatus.tested) continue;
+      layers.take(gene, compareArms(fits[gene], arm.fit(placed, dispersions[gene]), degrees));
+    }
+  }
+
+  private controlFits(control: ControlCells): Promise<ArmFit[]> {
+    const { kept } = this.scope.job;
+    const fits = (kept.get(CONTROL_FITS) as Promise<ArmFit[]> | undefined) ?? this.fitControl(control);
+    kept.set(CONTROL_FITS, fits);
+    return fits;
+  }
+
+  private async fitControl(control: ControlCells): Promise<ArmFit[]> {
+    const { minMu, standardErrors } = this.scope.job.context.parameters;
+    const arm = new ArmGlm(sizeFactorsOf(this.factors, control.cells), minMu, standardErrors);
+    const fits: ArmFit[] = [];
+    for await (const { begin, end, columns } of control.chunks()) {
+      const { offsets, cells, counts } = columns;
+      for (let gene = begin; gene < end; gene++) {
+        const placed = arm.cells.place(cells, counts, offsets[gene - begin], offsets[gene - begin + 1]);
+        fits.push(arm.fit(placed, this.dispersions[gene]));
+      }
+    }
+    return fits;
   }
 
   private get options(): ComparisonTestOptions {
@@ -104,6 +150,21 @@ export class CellsEngine implements NbEngine {
     }
   }
 }
+
+const CONTROL_FITS = 'cells-control-fits';
+
+/** Whether the control's fit does not depend on the perturbation and is all that the comparison needs of it. */
+const isSeparable = (parameters: DeParameters, { categorical, continuous }: CellDesign): boolean =>
+  categorical.length + continuous.length === 0 &&
+  parameters.minMu > 0 &&
+  parameters.nbTest === 'wald' &&
+  parameters.sizeFactorScope === 'global' &&
+  parameters.dispersionScope !== 'per-comparison' &&
+  !parameters.cooks &&
+  !parameters.cooksFilter;
+
+const sizeFactorsOf = ({ sizeFactor }: CellFactors, cells: ArrayLike<number>): Float64Array =>
+  Float64Array.from(cells, (cell) => sizeFactor[cell]);
 
 /** Copies a gene's column behind what is there, its cells numbered from `first`. @returns the new length */
 function copyColumn(

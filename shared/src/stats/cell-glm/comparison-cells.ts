@@ -80,6 +80,13 @@ export class ComparisonCells {
     return placed;
   }
 
+  /** Mean of y/s over all cells. */
+  meanNormalised({ length, places, counts }: PlacedCounts): number {
+    let sum = 0;
+    for (let k = 0; k < length; k++) sum += counts[k] / this.sizeFactors[places[k]];
+    return sum / this.design.nCells;
+  }
+
   /** First place of a row with s · scale ≥ bound: the cells before have smaller means. */
   firstAbove(row: number, scale: number, bound: number): number {
     let low = this.rowBegin[row];

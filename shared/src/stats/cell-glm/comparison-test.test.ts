@@ -7,6 +7,7 @@ import { simulatedComparison, type SimulatedComparison } from './simulated-compa
 import { ComparisonCells } from './comparison-cells.js';
 import { createComparisonDesign } from './comparison-design.js';
 import { ComparisonTest, type ComparisonTestOptions, type GeneComparison } from './comparison-test.js';
+import { ArmGlm, compareArms } from './separable-test.js';
 
 const ALPHAS = [0, 1e-6, 0.05, 0.5, 3, 200];
 const OPTIONS: ComparisonTestOptions = {
@@ -181,6 +182,37 @@ describe('a clamp', () => {
       for (let c = 0; c < p; c++) expect(Math.abs(gradient[c] - 1e-6 * result.coefficients[c])).toBeLessThan(1e-6);
     }
   });
+
+  it.each(['fisher', 'robust'] as const)(
+    'fits two arms by themselves as it fits them together, %s',
+    (standardErrors) => {
+      const data = simulatedComparison({ nCells: 120, nPerturbed: 50, nGenes: 16, covariates: 0 });
+      const together = testGenes(data, [0.5], { ...OPTIONS, minMu: 0.5, test: 'wald', standardErrors });
+      const split = 70;
+      const arms = [
+        new ArmGlm(data.sizeFactors.slice(0, split), 0.5, standardErrors),
+        new ArmGlm(data.sizeFactors.slice(split), 0.5, standardErrors),
+      ];
+      for (const [gene, { cells, counts }] of data.genes.entries()) {
+        const [control, perturbed] = arms.map((arm, a) => {
+          const kept = cells.flatMap((cell, k) => (cell < split === (a === 0) ? [k] : []));
+          return arm.fit(
+            arm.cells.place(
+              kept.map((k) => cells[k] - a * split),
+              kept.map((k) => counts[k]),
+            ),
+            0.5,
+          );
+        });
+        const apart = compareArms(control, perturbed, Infinity);
+        expect(apart.status).toBe(together[gene].status);
+        if (apart.status === GeneStatus.allZero) continue;
+        expect(Math.abs(apart.log2FoldChange - together[gene].log2FoldChange)).toBeLessThan(1e-6);
+        expect(apart.standardErrorLog2).toBeCloseTo(together[gene].standardErrorLog2, 6);
+        expect(Math.abs(apart.zScore - together[gene].zScore)).toBeLessThan(1e-5);
+      }
+    },
+  );
 
   it('has the Wald test use t when asked', () => {
     const data = simulatedComparison({ nCells: 60, nPerturbed: 25, nGenes: 4, covariates: 0 });

@@ -1,12 +1,11 @@
 import { GeneStatus } from '../gene-status.js';
-import { log10NormalTwoSided, normalTwoSided } from '../normal-tail.js';
-import { log10StudentTwoSided, studentTwoSided } from '../student-tail.js';
 import type { ComparisonCells, PlacedCounts } from './comparison-cells.js';
 import { CooksDistances } from './cooks-distance.js';
 import { rowsWithoutTested } from './comparison-design.js';
 import { fitEmptyArm } from './empty-arm.js';
 import { CellGlm } from './glm-fit.js';
 import { GlmVariance, logLikelihood } from './glm-inference.js';
+import { twoSided } from './two-sided.js';
 
 export interface ComparisonTestOptions {
   /** Least mean count of a cell in the fit; 0: none, the maximum of the likelihood. */
@@ -42,7 +41,8 @@ export interface GeneComparison {
   readonly converged: boolean;
 }
 
-const NOTHING: GeneComparison = {
+/** Of a gene without counts. */
+export const NO_COUNTS: GeneComparison = {
   coefficients: new Float64Array(0),
   log2FoldChange: NaN,
   standardErrorLog2: NaN,
@@ -94,7 +94,7 @@ export class ComparisonTest {
 
   /** @param alpha - dispersion of the gene, finite and not negative */
   test(gene: PlacedCounts, alpha: number): GeneComparison {
-    if (gene.length === 0) return NOTHING;
+    if (gene.length === 0) return NO_COUNTS;
     const totals = this.armTotals(gene);
     const exposures = this.armExposures;
     if (this.options.minMu === 0) {
@@ -170,7 +170,7 @@ export class ComparisonTest {
     let { status } = fit;
     if (!converged) status = GeneStatus.notConverged;
     else if (isFiltered) status = GeneStatus.cooksOutlier;
-    const [pValue, log10PValue] = isFiltered ? [NaN, NaN] : tails(zScore, degrees);
+    const [pValue, log10PValue] = isFiltered ? [NaN, NaN] : twoSided(zScore, degrees);
     return {
       coefficients: fit.coefficients,
       log2FoldChange,
@@ -217,12 +217,6 @@ export class ComparisonTest {
     return this.cells.exposures.reduce((sum, exposure, row) => sum + exposure * arm[row], 0);
   }
 }
-
-/** Two-sided p-value of a statistic and its log10. */
-const tails = (zScore: number, degrees: number): readonly [number, number] =>
-  degrees === Infinity
-    ? [normalTwoSided(zScore), log10NormalTwoSided(zScore)]
-    : [studentTwoSided(zScore, degrees), log10StudentTwoSided(zScore, degrees)];
 
 /** The fit of the full design, or what stands in for it. */
 interface Fit {

@@ -4,3 +4,4 @@ export { ComparisonDispersion, type GenewiseDispersion } from './comparison-disp
 export { ArmLogCounts, scaleFactors } from './comparison-size-factors.js';
 export { ComparisonTest, type ComparisonTestOptions, type GeneComparison } from './comparison-test.js';
 export { cooksCutoff, CooksDistances, type CooksMaximum } from './cooks-distance.js';
+export { ArmGlm, compareArms, type ArmFit } from './separable-test.js';
