@@ -107,8 +107,9 @@ describe('a broken h5ad file', () => {
         } else {
           expect(outcome, where).toMatchObject({ kind: 'read' });
           counts.read++;
-          // Where the library can read the matrix too, it has to be the same one.
-          if (outcome.kind === 'read' && library !== null) expect(outcome.sum.split(' ')[1], where).toBe(library);
+          // As the HDF5 library reads it or, where a damaged index of chunks keeps some from the library, as it was.
+          if (outcome.kind === 'read' && library !== null)
+            expect([library, unbroken.library], where).toContain(outcome.sum.split(' ')[1]);
         }
       }
       process.stdout.write(`${name}: ${verdicts.length} mutants, ${counts.refused} refused, ${counts.read} read\n`);
