@@ -95,7 +95,7 @@ describe('a job over gRPC', () => {
       ['fit', StageState.DONE, 3],
     ]);
     expect(last?.warnings).toEqual(['it is a script']);
-    expect(planner.asked).toEqual(['prepare screen.h5ad', 'plan scan', 'reduce size-factors', 'plan fit']);
+    expect(planner.asked.slice(0, 4)).toEqual(['prepare screen.h5ad', 'plan scan', 'reduce size-factors', 'plan fit']);
     expect(planner.lastHistory?.stages[0]).toMatchObject({ tasks: 3, bytesRead: 30, nonzeros: 21, retries: 0 });
     expect(planner.lastHistory?.workers).toEqual([
       { workerId: worker.workerId, host: 'here', tasks: 3, failures: 0, peakResidentBytes: 99 },
@@ -196,7 +196,7 @@ describe('a job over gRPC', () => {
     const last = (await follow(client, id)).at(-1)?.job;
     expect(last?.state).toBe(JobState.CANCELLED);
     expect(last?.failure).toMatchObject({ tag: 'Cancelled', message: 'the job was cancelled: changed my mind' });
-    expect(planner.asked.at(-1)).toBe(`abandon ${id}`);
+    expect(planner.asked.at(-1)).toBe(`conclude cancelled ${id}`);
   });
 
   it('aborts a reduction that is under way when it is cancelled', async () => {

@@ -4,6 +4,7 @@ import { createLogger, type Logger } from '@shardex/shared/telemetry';
 import {
   createCoordinatorMetrics,
   JobEngine,
+  JobJournal,
   PRODUCT_VERSION,
   randomIds,
   serveGrpc,
@@ -29,10 +30,13 @@ export interface CoordinatorOptions {
   readonly metrics?: CoordinatorMetrics;
   /** Serves /metrics, /healthz and /readyz on this port of the same host; absent: not at all. */
   readonly metricsPort?: number;
+  /** Folder where jobs outlive this process; absent: they do not. */
+  readonly state?: string;
   readonly leaseMs?: number;
   readonly heartbeatMs?: number;
   readonly workerTimeoutMs?: number;
   readonly maxAttempts?: number;
+  readonly taskTimeoutMs?: number;
   readonly retryDelayMs?: number;
   /** Least time between two messages of a watch, default 100 ms. */
   readonly watchIntervalMs?: number;
@@ -57,7 +61,8 @@ const TICKS_PER_LEASE = 20;
 /**
  * Starts a coordinator in this process.
  *
- * @throws InvalidInputError when the address is not loopback without `allowInsecure`, or cannot be bound
+ * @throws InvalidInputError when the address is not loopback without `allowInsecure`, or cannot be bound, or another
+ *   coordinator holds the `state` folder
  */
 export async function startCoordinator(options: CoordinatorOptions): Promise<RunningCoordinator> {
   const { host = '127.0.0.1', port = 0, logger = createLogger({ level: 'silent', name: 'coordinator' }) } = options;
@@ -69,21 +74,23 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
       },
     );
   }
-  const { leaseMs = DEFAULT_MACHINE_OPTIONS.leaseMs } = options;
+  const { leaseMs = DEFAULT_MACHINE_OPTIONS.leaseMs, clock = systemClock } = options;
   const metrics =
     options.metrics ??
     createCoordinatorMetrics(PRODUCT_VERSION, usableMemoryBytes(), { process: options.metricsPort !== undefined });
   const engine = new JobEngine({
     planner: options.planner,
-    clock: options.clock ?? systemClock,
+    clock,
+    journal: options.state === undefined ? null : await JobJournal.open(options.state, clock),
     ids: options.ids ?? randomIds,
     logger,
     metrics,
     options: {
       leaseMs,
-      heartbeatMs: options.heartbeatMs ?? Math.round(leaseMs / 6),
+      heartbeatMs: options.heartbeatMs ?? Math.min(DEFAULT_MACHINE_OPTIONS.heartbeatMs, Math.round(leaseMs / 6)),
       workerTimeoutMs: options.workerTimeoutMs ?? leaseMs,
       ...(options.maxAttempts === undefined ? {} : { maxAttempts: options.maxAttempts }),
+      ...(options.taskTimeoutMs === undefined ? {} : { taskTimeoutMs: options.taskTimeoutMs }),
       ...(options.retryDelayMs === undefined ? {} : { retryDelayMs: options.retryDelayMs }),
     },
     tickMs: Math.max(10, Math.round(leaseMs / TICKS_PER_LEASE)),

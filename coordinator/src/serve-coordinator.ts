@@ -16,7 +16,8 @@ function splitAddress(address: string): { host: string; port: number } {
 /**
  * Runs a coordinator until `signal` fires, then stops it in order: no new calls, what waits is ended, ports are closed.
  *
- * @throws InvalidInputError when the address cannot be bound, or lies beyond this machine without `allowInsecure`
+ * @throws InvalidInputError when the address cannot be bound, lies beyond this machine without `allowInsecure`, or the
+ *   `state` folder is another coordinator's; whatever ends the coordinator by itself, as the loss of that folder
  */
 export async function serveCoordinator(settings: CoordinatorSettings, signal: AbortSignal): Promise<void> {
   let coordinator: RunningCoordinator | null = null;
@@ -34,9 +35,16 @@ export async function serveCoordinator(settings: CoordinatorSettings, signal: Ab
     allowInsecure: settings.allowInsecure,
     leaseMs: settings.leaseMs,
     maxAttempts: settings.maxAttempts,
+    taskTimeoutMs: settings.taskTimeoutMs,
+    ...(settings.state === null ? {} : { state: settings.state }),
     logger: createLogger({ level: settings.logLevel, name: 'coordinator' }),
     ...(settings.metricsPort === null ? {} : { metricsPort: settings.metricsPort }),
   });
-  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  const stopped = new Promise<null>((resolve) => {
+    signal.addEventListener('abort', () => resolve(null), { once: true });
+    if (signal.aborted) resolve(null);
+  });
+  const broken = await Promise.race([stopped, coordinator.engine.whenEnded]);
   await coordinator.stop({ graceMs: STOP_GRACE_MS });
+  if (broken !== null) throw broken;
 }

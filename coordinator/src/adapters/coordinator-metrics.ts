@@ -16,7 +16,7 @@ export const COORDINATOR_METRICS = {
     shardex_job_failures_total: { help: 'Jobs that failed, by the tag of the failure', labels: { reason: REASONS } },
     shardex_tasks_total: {
       help: 'Attempts at tasks by how they went',
-      labels: { stage: STAGES, state: ['granted', 'done', 'retried', 'failed', 'returned', 'abandoned'] },
+      labels: { stage: STAGES, state: ['granted', 'done', 'retried', 'split', 'failed', 'returned', 'abandoned'] },
     },
     shardex_task_retries_total: { help: 'Tasks tried again, by the tag of the failure', labels: { reason: REASONS } },
     shardex_stage_retries_total: {

@@ -10,6 +10,7 @@ const LEVELS: Partial<Record<LogKind, 'debug' | 'warn' | 'error'>> = {
   'task-abandoned': 'debug',
   'task-retried': 'warn',
   'task-failed': 'error',
+  'task-split': 'warn',
   'stage-retried': 'warn',
   'stage-reopened': 'warn',
   'job-failed': 'error',
@@ -65,6 +66,8 @@ export function countEntry(metrics: CoordinatorMetrics, entry: LogEntry, job: Jo
     case 'task-retried':
       metrics.count('shardex_task_retries_total', { reason });
       return metrics.count('shardex_tasks_total', { stage, state: 'retried' });
+    case 'task-split':
+      return metrics.count('shardex_tasks_total', { stage, state: 'split' });
     case 'task-failed':
       return metrics.count('shardex_tasks_total', { stage, state: 'failed' });
     case 'task-returned':

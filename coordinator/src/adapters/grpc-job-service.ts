@@ -21,7 +21,7 @@ export function jobHandlers(engine: JobEngine): Handlers<typeof JobService> {
       }
     },
     cancelJob: async ({ jobId, reason }) => ({
-      job: jobToWire(engine.cancel(jobId, reason === '' ? 'no reason given' : reason)),
+      job: jobToWire(await engine.cancel(jobId, reason === '' ? 'no reason given' : reason)),
     }),
     listJobEvents: async ({ jobId }) => ({ events: engine.entries(jobId).map(entryToWire) }),
     getResults: async function* ({ jobId, test, perturbation, top }) {

@@ -3,5 +3,6 @@ export { createCoordinatorMetrics, type CoordinatorMetrics } from './coordinator
 export { serveGrpc, type GrpcServer } from './grpc-server.js';
 export { serveHttp, type HttpServer } from './http-server.js';
 export { randomIds, type IdSource } from './ids.js';
+export { JobJournal } from './job-journal.js';
 export { JobEngine, type EngineParts, type JobNews } from './job-engine.js';
 export { DePlanner, planJob, PRODUCT_VERSION, type ReadResults } from './planner/index.js';

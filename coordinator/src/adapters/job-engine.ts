@@ -2,6 +2,7 @@ import {
   InvalidInputError,
   InvariantBrokenError,
   CancelledError,
+  StorageUnavailableError,
   toShardexError,
   type ShardexError,
 } from '@shardex/shared/errors';
@@ -10,6 +11,7 @@ import type { Logger } from '@shardex/shared/telemetry';
 import {
   createMachine,
   hasEnded,
+  recordOf,
   step,
   viewJob,
   viewWorkers,
@@ -34,6 +36,7 @@ import type { Clock } from './clock.js';
 import type { CoordinatorMetrics } from './coordinator-metrics.js';
 import { countEntry, setGauges, writeEntry } from './engine-telemetry.js';
 import type { IdSource } from './ids.js';
+import { attemptsIn, type JobJournal, type JournalLine } from './job-journal.js';
 import { JobLog } from './job-log.js';
 import { JobWork } from './job-work.js';
 import { PullDesk } from './pull-desk.js';
@@ -46,6 +49,8 @@ export interface EngineParts {
   readonly ids: IdSource;
   readonly logger: Logger;
   readonly metrics: CoordinatorMetrics;
+  /** Where jobs outlive this process; null: they do not. */
+  readonly journal: JobJournal | null;
   readonly options?: Partial<MachineOptions>;
   /** Interval of the machine's ticks; must be well below half a lease. */
   readonly tickMs: number;
@@ -79,15 +84,25 @@ export class JobEngine {
   readonly #queue: Happening[] = [];
   #applying = false;
   #ended: ShardexError | null = null;
+  #tellEnd!: (reason: ShardexError) => void;
+  /** Resolves with the error that ended the engine. */
+  readonly whenEnded = new Promise<ShardexError>((resolve) => (this.#tellEnd = resolve));
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
     this.#state = createMachine(parts.options);
     const apply = (event: Happening): void => void this.#apply(event);
     this.#pulls = new PullDesk(parts.clock, apply);
-    this.#work = new JobWork(parts.planner, apply, parts.logger, (jobId) => this.#job(jobId));
+    this.#work = new JobWork(
+      parts.planner,
+      apply,
+      parts.logger,
+      (jobId) => this.#known(jobId),
+      () => this.#recorded(),
+    );
     this.#stopTicks = parts.clock.every(parts.tickMs, () => this.#tick());
     parts.metrics.beforeExpose(() => this.#setGauges());
+    if (parts.journal !== null) this.#takeUp(parts.journal);
   }
 
   get options(): MachineOptions {
@@ -107,6 +122,7 @@ export class JobEngine {
       throw toShardexError(error, 'planning the job');
     });
     this.#apply({ kind: 'jobSubmitted', jobId, spec, prepared });
+    await this.#recorded();
     return this.view(jobId);
   }
 
@@ -131,8 +147,9 @@ export class JobEngine {
   }
 
   /** Asks a job to stop; a job that has ended stays as it is. @throws InvalidInputError when there is no such job */
-  cancel(jobId: string, reason: string): JobView {
+  async cancel(jobId: string, reason: string): Promise<JobView> {
     this.#apply({ kind: 'cancelRequested', jobId: this.#job(jobId).jobId, reason });
+    await this.#recorded();
     return this.view(jobId);
   }
 
@@ -167,7 +184,7 @@ export class JobEngine {
         hint: `follow it with "shardex watch ${jobId}"`,
       });
     }
-    return this.#parts.planner.results(job.jobId, request);
+    return this.#parts.planner.results(job.prepared.params, request);
   }
 
   register(capabilities: WorkerCapabilities): WorkerId {
@@ -209,14 +226,57 @@ export class JobEngine {
     this.#apply({ kind: 'workerDrained', workerId, reason });
   }
 
-  /** Lets go of everything; work of the planner that is under way is asked to end and waited for. */
+  /**
+   * Lets go of everything; work of the planner that is under way is asked to end and waited for. With a journal, jobs that
+   * have not ended go on when the next engine opens it.
+   */
   async stop(): Promise<void> {
-    this.#end(new CancelledError('the coordinator is stopping'));
+    const { journal, planner } = this.#parts;
+    this.#end(
+      journal === null
+        ? new CancelledError('the coordinator is stopping')
+        : new StorageUnavailableError('the coordinator is stopping', {
+            hint: 'its jobs go on when it is started again',
+          }),
+    );
     await this.#work.settled();
+    await planner.close();
+    await journal?.close();
+  }
+
+  /** Jobs of earlier lives: ended ones are listed, the others go on. */
+  #takeUp(journal: JobJournal): void {
+    journal.onBroken = (error) => {
+      this.#parts.logger.error('the journal is broken and the coordinator stops', { error });
+      this.#end(error);
+    };
+    journal.snapshot = () => this.#lines();
+    for (const { record, entries } of journal.jobs) {
+      for (const entry of entries) this.#log.add(entry);
+      if (record.end === null) this.#work.restored(record.jobId);
+      this.#apply({ kind: 'jobRestored', record, attempts: attemptsIn(entries) });
+    }
+  }
+
+  /** Everything that a restart has to know. */
+  *#lines(): Generator<JournalLine> {
+    for (const job of this.#state.jobs.values()) {
+      yield { kind: 'job', record: recordOf(job) };
+      for (const entry of this.#log.since(job.jobId, 0).entries) yield { kind: 'entry', entry };
+    }
+  }
+
+  /** Resolves when what was decided so far would outlive this process. @throws what broke the journal */
+  async #recorded(): Promise<void> {
+    await this.#parts.journal?.flushed();
   }
 
   #job(jobId: string): Job {
     this.#assertRunning();
+    return this.#known(jobId);
+  }
+
+  #known(jobId: string): Job {
     const job = this.#state.jobs.get(toJobId(jobId));
     if (job === undefined) {
       throw new InvalidInputError(`there is no job ${jobId}`, { hint: 'list the jobs with "shardex jobs"' });
@@ -265,6 +325,12 @@ export class JobEngine {
         return this.#work.plan(effect.jobId, effect.stage);
       case 'runReduction':
         return this.#work.reduce(effect.jobId, effect.stage);
+      case 'splitTask':
+        return this.#work.split(effect);
+      case 'auditScratch':
+        return this.#work.audit(effect.jobId, effect.sinceMs);
+      case 'recordJob':
+        return this.#parts.journal?.append({ kind: 'job', record: recordOf(this.#known(effect.jobId)) });
       case 'abortWork':
         return this.#work.abort(effect.jobId);
       case 'releaseJob':
@@ -277,6 +343,7 @@ export class JobEngine {
         return this.#bell.ring(effect.jobId);
       case 'log':
         this.#log.add(effect.entry);
+        if (effect.entry.jobId !== undefined) this.#parts.journal?.append({ kind: 'entry', entry: effect.entry });
         writeEntry(this.#parts.logger, effect.entry);
         return countEntry(this.#parts.metrics, effect.entry, this.#jobOf(effect.entry));
       case 'reportAnswered':
@@ -305,6 +372,7 @@ export class JobEngine {
   #end(reason: ShardexError): void {
     if (this.#ended !== null) return;
     this.#ended = reason;
+    this.#tellEnd(reason);
     this.#stopTicks();
     this.#work.abortAll();
     this.#pulls.close();

@@ -19,10 +19,14 @@ export interface CoordinatorSettings {
   readonly allowInsecure: boolean;
   /** Port of metrics and health checks; null: none. */
   readonly metricsPort: number | null;
+  /** Folder where jobs outlive the coordinator; null: they do not. */
+  readonly state: string | null;
   /** A task whose worker is silent this long goes elsewhere. */
   readonly leaseMs: number;
   /** Attempts a task gets before its job fails. */
   readonly maxAttempts: number;
+  /** A task that takes longer is halved, or tried again; 0: no limit. */
+  readonly taskTimeoutMs: number;
   /** Memory that a task is cut for at most, in bytes. */
   readonly taskMemory: number;
   readonly logLevel: LogLevel;
@@ -38,8 +42,10 @@ export const COORDINATOR_SETTING_SPECS: SettingSpecs<CoordinatorSettings> = {
   listen: { otherwise: DEFAULT_COORDINATOR_ADDRESS, parse: parseAddress },
   allowInsecure: { otherwise: false, parse: parseSwitch },
   metricsPort: { otherwise: null, parse: (text, source) => parseWholeNumber(text, source, 0, 65_535) },
+  state: { otherwise: null, parse: (text) => text },
   leaseMs: { otherwise: 30_000, parse: (text, source) => parseWholeNumber(text, source, 100) },
   maxAttempts: { otherwise: 4, parse: (text, source) => parseWholeNumber(text, source, 1, 100) },
+  taskTimeoutMs: { otherwise: 3_600_000, parse: (text, source) => parseWholeNumber(text, source, 0) },
   taskMemory: { otherwise: 2 * 2 ** 30, parse: parseMemorySize },
   logLevel: { otherwise: 'info', parse: (text, source) => parseChoice(text, LOG_LEVELS, source, 'level') },
 };

@@ -23,7 +23,10 @@ export function stateMachinePage(): string {
     '- Failures that count are limited (4), and so are those the task is not to blame for (10); a worker that drains may give',
     '  back as often as it likes.',
     '- A failed task waits twice as long after each failure and prefers another worker.',
-    '- A task planned with its output already there begins as done (`--resume`).',
+    '- A task that ran out of memory or time, or cost a second worker, is not repeated but halved, up to eight times; the two',
+    '  halves are in the plan on scratch before they are granted. Not once a later stage was planned.',
+    '- A lost output sends its task back, and the rest of the scratch is looked at once: what else is gone is made again too.',
+    '- A task planned with its output already there begins as done (`--resume`, or the coordinator was started again).',
     '',
   ].join('\n');
 }

@@ -1,6 +1,7 @@
 import type { JobId, TaskId, WorkerId } from '@shardex/shared/ids';
 import type { TaskSpec } from '@shardex/shared/artifacts';
 import type { JobSpec, MeasuredReport, PlannedTask, PreparedJob, ReductionReport } from './job-planner-port.js';
+import type { JobRecord } from './job-record.js';
 import type { Failure, PullId, WorkerCapabilities } from './job-state.js';
 
 interface At {
@@ -10,6 +11,15 @@ interface At {
 interface OfStage {
   readonly jobId: JobId;
   readonly stage: string;
+}
+interface OfTask extends OfStage {
+  readonly taskId: TaskId;
+}
+/** A look at a job's scratch. */
+interface Audit {
+  readonly jobId: JobId;
+  /** When it was asked for: what was finished later may have come after the look. */
+  readonly sinceMs: number;
 }
 /** A worker's claim to one attempt. */
 export interface Claim {
@@ -22,7 +32,18 @@ export interface Claim {
 export type MachineEvent = At &
   (
     | { readonly kind: 'jobSubmitted'; readonly jobId: JobId; readonly spec: JobSpec; readonly prepared: PreparedJob }
+    /** A job of an earlier life of the coordinator; the highest attempt that was granted there of each task. */
+    | {
+        readonly kind: 'jobRestored';
+        readonly record: JobRecord;
+        readonly attempts: ReadonlyMap<TaskId, number>;
+      }
     | ({ readonly kind: 'stagePlanned'; readonly tasks: readonly PlannedTask[] } & OfStage)
+    | ({ readonly kind: 'taskSplit'; readonly halves: readonly [PlannedTask, PlannedTask] } & OfTask)
+    | ({ readonly kind: 'taskSplitFailed'; readonly failure: Failure } & OfTask)
+    /** Answer to `auditScratch`: what of the finished work is not there any more. */
+    | ({ readonly kind: 'scratchAudited'; readonly missing: readonly string[] } & Audit)
+    | { readonly kind: 'scratchAuditFailed'; readonly jobId: JobId; readonly failure: Failure }
     | ({ readonly kind: 'stagePlanFailed'; readonly failure: Failure } & OfStage)
     | ({ readonly kind: 'reductionProgressed'; readonly fraction: number } & OfStage)
     | ({ readonly kind: 'reductionDone'; readonly report: ReductionReport } & OfStage)
@@ -58,6 +79,7 @@ export interface Grant extends Claim {
 
 export type LogKind =
   | 'job-submitted'
+  | 'job-restored'
   | 'job-started'
   | 'job-cancelling'
   | 'job-succeeded'
@@ -74,6 +96,7 @@ export type LogKind =
   | 'task-failed'
   | 'task-returned'
   | 'task-abandoned'
+  | 'task-split'
   | 'lease-expired'
   | 'stale-report'
   | 'late-answer'
@@ -103,6 +126,12 @@ export interface LogEntry {
 export type Effect =
   | ({ readonly kind: 'planStage' } & OfStage)
   | ({ readonly kind: 'runReduction' } & OfStage)
+  /** The task was too large: plan its two halves in its place, durably. */
+  | ({ readonly kind: 'splitTask'; readonly halves: readonly [TaskSpec, TaskSpec] } & OfTask)
+  /** Some finished work is gone: make what belongs to no stage again, and tell what else is missing. */
+  | ({ readonly kind: 'auditScratch' } & Audit)
+  /** What a restart has to know of this job has changed. */
+  | { readonly kind: 'recordJob'; readonly jobId: JobId }
   /** The job has stopped: planning or reductions that are under way should end. */
   | { readonly kind: 'abortWork'; readonly jobId: JobId }
   | { readonly kind: 'grant'; readonly pullId: PullId; readonly grant: Grant }
@@ -114,6 +143,6 @@ export type Effect =
   | { readonly kind: 'heartbeatAnswered'; readonly abandon: readonly TaskId[]; readonly unknownWorker: boolean }
   /** Something that a watcher of this job can see has changed. */
   | { readonly kind: 'jobChanged'; readonly jobId: JobId }
-  /** A job that did not succeed is in nobody's hands any more. */
+  /** The job has ended and is in nobody's hands any more. */
   | { readonly kind: 'releaseJob'; readonly jobId: JobId }
   | { readonly kind: 'log'; readonly entry: LogEntry };

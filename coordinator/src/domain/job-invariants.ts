@@ -60,12 +60,13 @@ function checkStage(job: Job, stage: Stage, tasks: readonly Task[]): void {
   const tell = (): string => `stage ${stage.name} of ${tellJob(job)}`;
   const ready = tasks.filter((task) => task.state === 'ready').sort((a, b) => a.ordinal - b.ordinal);
   const done = tasks.filter((task) => task.state === 'done').length;
-  if (tasks.length !== stage.tasksTotal) broken(`a task is lost or too many; ${tell()}`);
+  if (tasks.filter((task) => task.state !== 'split').length !== stage.tasksTotal)
+    broken(`a task is lost or too many; ${tell()}`);
   if (done !== stage.tasksDone) broken(`${done} tasks are done, the count says ${stage.tasksDone}; ${tell()}`);
   if (ready.map((task) => task.taskId).join() !== stage.ready.join())
     broken(`the queue is not the ready tasks in order; ${tell()}`);
   const { state } = stage.status;
-  if (state === 'done' && done !== tasks.length) broken(`done with unfinished tasks; ${tell()}`);
+  if (state === 'done' && done !== stage.tasksTotal) broken(`done with unfinished tasks; ${tell()}`);
   if ((state === 'planning' || state === 'reducing') && !job.inFlight.has(stage.name))
     broken(`nobody works on it; ${tell()}`);
   if ((state === 'waiting' || state === 'planning') && tasks.length > 0) broken(`tasks before the plan; ${tell()}`);
@@ -78,11 +79,13 @@ function checkTask(state: MachineState, job: Job, task: Task): void {
   if (task.taskId !== job.taskOfOutput.get(task.output)) broken(`its output is not listed; ${tell()}`);
   if (live && (task.state === 'abandoned' || task.state === 'dropped' || task.state === 'failed'))
     broken(`dead in a live job; ${tell()}`);
-  if (!live && (task.state === 'ready' || task.state === 'leased')) broken(`alive in a stopped job; ${tell()}`);
+  if (!live && (task.state === 'ready' || task.state === 'leased' || task.state === 'splitting'))
+    broken(`alive in a stopped job; ${tell()}`);
   if (task.countedFailures > state.options.maxAttempts) broken(`too many attempts; ${tell()}`);
   if (task.freeFailures > state.options.maxFreeFailures) broken(`too many free failures; ${tell()}`);
-  if (task.attemptsGranted - task.story.length !== ('lease' in task ? 1 : 0))
-    broken(`an attempt has no end; ${tell()}`);
+  if (task.state === 'splitting' && !job.inFlight.has(task.taskId)) broken(`nobody halves it; ${tell()}`);
+  const granted = task.attemptsGranted - (job.attemptsBefore.get(task.taskId) ?? 0);
+  if (granted - task.story.length !== ('lease' in task ? 1 : 0)) broken(`an attempt has no end; ${tell()}`);
   if ('lease' in task) {
     if (task.lease.attempt !== task.attemptsGranted) broken(`two attempts at once; ${tell()}`);
     if (state.workers.get(task.lease.workerId)?.held.has(task.taskId) !== true)

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { ErrorTag } from '@shardex/shared/errors';
 import { workerId, type JobId, type TaskId } from '@shardex/shared/ids';
 import { MachineBench } from '../testing/machine-bench.js';
-import { plannedTasks } from '../testing/scripted-planner.js';
-import type { Effect, Grant, StagePlan } from './index.js';
+import { plannedTasks, splitTasks } from '../testing/scripted-planner.js';
+import { recordOf, type Effect, type Grant, type StagePlan } from './index.js';
 
 const TAGS: readonly ErrorTag[] = [
   'StorageUnavailable',
@@ -43,15 +43,16 @@ const happening = fc.tuple(
 );
 type Happening = typeof happening extends fc.Arbitrary<infer T> ? T : never;
 
-interface Pending {
-  readonly kind: 'planStage' | 'runReduction';
-  readonly jobId: JobId;
-  readonly stage: string;
-}
+type Pending = Extract<Effect, { kind: 'planStage' | 'runReduction' | 'splitTask' | 'auditScratch' }>;
 
 /** The world around the machine: workers that come and go, a planner that answers late, and a record of who holds what. */
 class World {
-  readonly bench = new MachineBench({ maxFreeFailures: 4, retryDelayMs: 20, endedJobsKept: 1_000 });
+  readonly bench = new MachineBench({
+    maxFreeFailures: 4,
+    retryDelayMs: 20,
+    endedJobsKept: 1_000,
+    taskTimeoutMs: 4_000,
+  });
   readonly jobs: JobId[] = [];
   readonly grants: Grant[] = [];
   readonly pending: Pending[] = [];
@@ -150,14 +151,27 @@ class World {
 
   answer(choice: number, tag: ErrorTag | null): void {
     if (this.pending.length === 0) return;
-    const [{ kind, jobId, stage }] = this.pending.splice(choice % this.pending.length, 1);
+    const [asked] = this.pending.splice(choice % this.pending.length, 1);
     const details = { output: this.grants[choice % Math.max(1, this.grants.length)]?.output ?? 'nothing' };
     const failure = tag === null ? null : { tag, message: tag, hint: '', details };
     const { bench } = this;
-    if (kind === 'planStage') {
+    const { jobId } = asked;
+    if (asked.kind === 'auditScratch') {
+      const { sinceMs } = asked;
+      const missing = choice % 3 === 0 ? [...(this.bench.state.jobs.get(jobId)?.taskOfOutput.keys() ?? [])] : [];
+      if (failure !== null) bench.happen({ kind: 'scratchAuditFailed', jobId, failure });
+      else bench.happen({ kind: 'scratchAudited', jobId, sinceMs, missing });
+      return;
+    }
+    const { stage } = asked;
+    if (asked.kind === 'splitTask') {
+      const { taskId, halves } = asked;
+      if (failure !== null) bench.happen({ kind: 'taskSplitFailed', jobId, stage, taskId, failure });
+      else bench.happen({ kind: 'taskSplit', jobId, stage, taskId, halves: splitTasks(jobId, stage, taskId, halves) });
+    } else if (asked.kind === 'planStage') {
       const count = choice % 5;
       if (failure !== null) bench.happen({ kind: 'stagePlanFailed', jobId, stage, failure });
-      else bench.plan(jobId, stage, plannedTasks(jobId, stage, count, choice % 10));
+      else bench.plan(jobId, stage, wideTasks(jobId, stage, count, choice % 10));
     } else if (failure !== null) bench.happen({ kind: 'reductionFailed', jobId, stage, failure });
     else bench.happen({ kind: 'reductionDone', jobId, stage, report: { warnings: [] } });
   }
@@ -168,6 +182,7 @@ class World {
     this.looked = effects;
     for (const effect of effects) {
       if (effect.kind === 'planStage' || effect.kind === 'runReduction') this.pending.push(effect);
+      if (effect.kind === 'splitTask' || effect.kind === 'auditScratch') this.pending.push(effect);
       if (effect.kind === 'grant') {
         expect(this.answeredPulls.has(effect.pullId)).toBe(false);
         this.answeredPulls.add(effect.pullId);
@@ -179,7 +194,9 @@ class World {
       if (effect.kind === 'log' && effect.entry.taskId !== undefined) {
         const { kind, taskId } = effect.entry;
         this.reached.add(kind);
-        if (['task-done', 'task-retried', 'task-returned', 'task-failed', 'task-abandoned'].includes(kind))
+        if (
+          ['task-done', 'task-retried', 'task-returned', 'task-failed', 'task-abandoned', 'task-split'].includes(kind)
+        )
           this.holders.delete(taskId);
         if (kind === 'stage-reopened') this.reopened.set(taskId, (this.reopened.get(taskId) ?? 0) + 1);
       }
@@ -211,6 +228,12 @@ class World {
   }
 }
 
+/** Tasks that can be halved twice. */
+const wideTasks = (jobId: string, stage: string, count: number, memoryBytes: number) =>
+  plannedTasks(jobId, stage, count, memoryBytes).map((task, i) => {
+    return { ...task, spec: { kind: 'fit', groupBegin: 4 * i, groupEnd: 4 * i + 4 } as const };
+  });
+
 function stagesFrom(seed: number): StagePlan[] {
   return Array.from({ length: 1 + (seed % 3) }, (_, index) =>
     (seed >> (index + 2)) % 3 === 0
@@ -234,7 +257,7 @@ describe('whatever happens', () => {
           const state = world.bench.jobState(job);
           reached.add(state);
           expect(world.bench.state.jobs.get(job)?.held).toBe(0);
-          expect(world.bench.released.filter((one) => one === job)).toHaveLength(state === 'succeeded' ? 0 : 1);
+          expect(world.bench.released.filter((one) => one === job)).toHaveLength(1);
         }
       }),
       { seed: 20_260_131, numRuns: 600 },
@@ -248,8 +271,47 @@ describe('whatever happens', () => {
       'lease-expired',
       'task-abandoned',
       'stage-reopened',
+      'task-split',
     ])
       expect(reached).toContain(kind);
+  });
+
+  it('a coordinator that is started again knows the ended jobs and brings the others to their end', () => {
+    const before = new Set<string>();
+    const goals = {
+      cancelled: 'cancelled',
+      cancelling: 'cancelled',
+      failed: 'failed',
+      succeeded: 'succeeded',
+    } as const;
+    fc.assert(
+      fc.property(fc.array(happening, { minLength: 20, maxLength: 80 }), (happenings) => {
+        const first = new World(new Set());
+        for (const one of happenings) first.do(one);
+        const next = new World(new Set());
+        const attempts = new Map<TaskId, number>();
+        for (const { taskId, attempt } of first.grants) attempts.set(taskId, attempt);
+        next.bench.nowMs = first.bench.nowMs;
+        for (const job of first.bench.state.jobs.values()) {
+          const record = structuredClone(recordOf(job));
+          next.jobs.push(record.jobId);
+          next.bench.happen({ kind: 'jobRestored', record, attempts });
+          next.look(next.bench.latest);
+        }
+        expect(next.finish()).toBe(true);
+        for (const { jobId, status } of first.bench.state.jobs.values()) {
+          before.add(status.state);
+          const goal = status.state === 'queued' || status.state === 'running' ? 'succeeded' : goals[status.state];
+          expect(next.bench.jobState(jobId)).toBe(goal);
+          const submitted = first.bench.state.jobs.get(jobId)?.submittedMs;
+          expect(next.bench.state.jobs.get(jobId)?.submittedMs).toBe(submitted);
+        }
+        for (const { taskId, attempt } of next.grants) expect(attempt).toBeGreaterThan(attempts.get(taskId) ?? 0);
+      }),
+      { seed: 1_912, numRuns: 300 },
+    );
+    for (const state of ['queued', 'running', 'cancelling', 'cancelled', 'failed', 'succeeded'])
+      expect(before).toContain(state);
   });
 
   it('a job that only loses workers and leases, and is never cancelled, succeeds with each task done once', () => {

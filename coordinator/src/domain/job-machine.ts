@@ -1,7 +1,8 @@
 import { InvariantBrokenError } from '@shardex/shared/errors';
-import type { JobId } from '@shardex/shared/ids';
+import type { JobId, TaskId } from '@shardex/shared/ids';
 import type { Effect, MachineEvent } from './job-events.js';
 import type { JobSpec, PreparedJob } from './job-planner-port.js';
+import { newStage, type JobRecord } from './job-record.js';
 import { DEFAULT_MACHINE_OPTIONS, type Job, type MachineOptions, type MachineState, type Stage } from './job-state.js';
 import {
   advanceJob,
@@ -11,10 +12,12 @@ import {
   reductionProgressed,
   stagePlanned,
 } from './job-stages.js';
-import { cancelJob } from './job-stop.js';
-import { isLive, log, setTask, type Turn } from './job-turn.js';
+import { cancelJob, closeIfQuiet } from './job-stop.js';
+import { isLive, log, setStage, setTask, type Turn } from './job-turn.js';
+import { scratchAudited, scratchAuditFailed } from './lost-output.js';
 import { expireLeases, grantUndelivered, matchPulls } from './task-lease.js';
-import { taskCompleted, taskFailed } from './task-outcome.js';
+import { taskCompleted, taskFailed, taskSplitFailed } from './task-outcome.js';
+import { taskSplit } from './task-split.js';
 import { drainWorker, heartbeat, loseSilentWorkers, registerWorker, seen } from './worker-registry.js';
 
 /** A machine with no jobs and no workers. */
@@ -46,11 +49,13 @@ export interface StepResult {
  */
 export function step(state: MachineState, event: MachineEvent): StepResult {
   state.nowMs = Math.max(state.nowMs, event.atMs);
-  const turn: Turn = { state, nowMs: state.nowMs, effects: [], changed: new Set() };
+  const turn: Turn = { state, nowMs: state.nowMs, effects: [], changed: new Set(), recorded: new Set() };
   apply(turn, event);
   matchPulls(turn);
   const changes: Effect[] = [...turn.changed].map((jobId) => ({ kind: 'jobChanged', jobId }));
-  return { state, effects: [...turn.effects, ...changes] };
+  const records: Effect[] = [...turn.recorded].map((jobId) => ({ kind: 'recordJob', jobId }));
+  // On record before anyone is told of it or anything of it is removed.
+  return { state, effects: [...records, ...turn.effects, ...changes] };
 }
 
 function apply(turn: Turn, event: MachineEvent): void {
@@ -58,6 +63,8 @@ function apply(turn: Turn, event: MachineEvent): void {
   switch (event.kind) {
     case 'jobSubmitted':
       return submit(turn, event.jobId, event.spec, event.prepared);
+    case 'jobRestored':
+      return restore(turn, event.record, event.attempts);
     case 'stagePlanned':
       return withStage(turn, event, (job, stage) => stagePlanned(turn, job, stage, event.tasks));
     case 'reductionProgressed':
@@ -67,6 +74,17 @@ function apply(turn: Turn, event: MachineEvent): void {
     case 'stagePlanFailed':
     case 'reductionFailed':
       return withStage(turn, event, (job, stage) => coordinatorWorkFailed(turn, job, stage, event.failure));
+    case 'taskSplit':
+      return withStage(turn, event, (job) => taskSplit(turn, job, event.taskId, event.halves));
+    case 'taskSplitFailed':
+      return withStage(turn, event, (job) => taskSplitFailed(turn, job, event.taskId, event.failure));
+    case 'scratchAudited':
+      return withJob(turn, event.jobId, (job) => {
+        scratchAudited(turn, job, event.missing, event.sinceMs);
+        advanceJob(turn, job);
+      });
+    case 'scratchAuditFailed':
+      return withJob(turn, event.jobId, (job) => scratchAuditFailed(turn, job, event.failure));
     case 'cancelRequested': {
       const job = state.jobs.get(event.jobId);
       return job === undefined ? undefined : cancelJob(turn, job, event.reason);
@@ -100,6 +118,38 @@ function apply(turn: Turn, event: MachineEvent): void {
 }
 
 function submit(turn: Turn, jobId: JobId, spec: JobSpec, prepared: PreparedJob): void {
+  const job = addJob(turn, { jobId, spec, prepared, submittedMs: turn.nowMs });
+  turn.recorded.add(jobId);
+  const names = prepared.stages.map((stage) => stage.name);
+  log(turn, 'job-submitted', `stages ${names.join(', ')}`, { jobId });
+  addWarnings(turn, job, '', prepared.warnings);
+  advanceJob(turn, job);
+}
+
+/** A job of an earlier life: an ended one is only remembered, another is taken up by looking what there is on scratch. */
+function restore(turn: Turn, record: JobRecord, attempts: ReadonlyMap<TaskId, number>): void {
+  const job = addJob(turn, record, attempts);
+  job.startedMs = record.startedMs;
+  job.warnings = [...record.warnings];
+  job.status = record.status;
+  if (record.end !== null) {
+    job.endedMs = record.end.endedMs;
+    job.stages.splice(0, job.stages.length, ...record.end.stages);
+    job.finalHistory = record.end.history;
+    return;
+  }
+  log(turn, 'job-restored', 'the coordinator was started again', { jobId: job.jobId });
+  if (job.status.state === 'cancelling') {
+    for (const stage of job.stages) setStage(turn, job, stage, { state: 'stopped' });
+    closeIfQuiet(turn, job);
+  } else advanceJob(turn, job);
+}
+
+function addJob(
+  turn: Turn,
+  { jobId, spec, prepared, submittedMs }: Pick<JobRecord, 'jobId' | 'spec' | 'prepared' | 'submittedMs'>,
+  attemptsBefore: ReadonlyMap<TaskId, number> = new Map(),
+): Job {
   const { state } = turn;
   const names = new Set(prepared.stages.map((stage) => stage.name));
   if (state.jobs.has(jobId) || names.size !== prepared.stages.length || names.size === 0) {
@@ -111,31 +161,16 @@ function submit(turn: Turn, jobId: JobId, spec: JobSpec, prepared: PreparedJob):
     spec,
     prepared,
     serial: state.jobsSubmitted,
-    submittedMs: turn.nowMs,
+    submittedMs,
     status: { state: 'queued' },
     startedMs: null,
     endedMs: null,
-    stages: prepared.stages.map(({ name, executor, weight = 1, output = null }) => ({
-      name,
-      executor,
-      weight,
-      output,
-      status: { state: 'waiting', notBeforeMs: 0 },
-      startedMs: null,
-      endedMs: null,
-      tasksTotal: 0,
-      ready: [],
-      tasksDone: 0,
-      retries: 0,
-      countedFailures: 0,
-      freeFailures: 0,
-      bytesRead: 0,
-      bytesWritten: 0,
-    })),
+    stages: prepared.stages.map(newStage),
     tasks: new Map(),
     taskOfOutput: new Map(),
     held: 0,
     inFlight: new Set(),
+    attemptsBefore,
     warnings: [],
     // The latest grant, so that a newcomer waits its turn among jobs with equally many leases.
     lastGrant: state.grants,
@@ -143,9 +178,7 @@ function submit(turn: Turn, jobId: JobId, spec: JobSpec, prepared: PreparedJob):
   };
   state.jobs.set(jobId, job);
   turn.changed.add(jobId);
-  log(turn, 'job-submitted', `stages ${[...names].join(', ')}`, { jobId });
-  addWarnings(turn, job, '', prepared.warnings);
-  advanceJob(turn, job);
+  return job;
 }
 
 /** Answers for jobs that are forgotten, or for stages they never had, come from a driver that is wrong about its own past. */
@@ -160,6 +193,12 @@ function withStage(
     throw new InvariantBrokenError(`an answer came for stage ${name} of job ${jobId}, which is unknown`);
   }
   act(job, stage);
+}
+
+function withJob(turn: Turn, jobId: JobId, act: (job: Job) => void): void {
+  const job = turn.state.jobs.get(jobId);
+  if (job === undefined) throw new InvariantBrokenError(`an answer came for job ${jobId}, which is unknown`);
+  act(job);
 }
 
 function tick(turn: Turn): void {

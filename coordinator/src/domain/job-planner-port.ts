@@ -46,6 +46,8 @@ export interface PlannedTask {
   readonly output: string;
   /** Upper bound of the memory the task may plan with, in bytes. */
   readonly memoryBytes: number;
+  /** How often what was planned first has been halved; absent: never. */
+  readonly splits?: number;
   /** Set when the output is there already (`--resume`): the task is not run. */
   readonly alreadyDone?: TaskReport;
 }
@@ -90,6 +92,12 @@ export interface JobHistory {
   readonly warnings: readonly string[];
 }
 
+/** How a job ended; `failure` is the tag of the error it failed with. */
+export type JobEnd =
+  | { readonly state: 'succeeded' }
+  | { readonly state: 'cancelled' }
+  | { readonly state: 'failed'; readonly failure: ErrorTag };
+
 export interface ResultsRequest {
   readonly test: TestName;
   /** null: every perturbation. */
@@ -107,8 +115,27 @@ export interface ResultsRequest {
 export interface JobPlanner {
   /** Reads the input's description, resolves what is to be detected, checks everything; `InvalidInput` when it cannot run. */
   prepare(jobId: JobId, spec: JobSpec): Promise<PreparedJob>;
+  /**
+   * Takes a job up again that another coordinator prepared. Its input and version have to be what they were.
+   *
+   * @throws InvalidInputError naming what differs
+   */
+  restore(jobId: JobId, prepared: PreparedJob): Promise<void>;
   /** Cuts one `workers` stage into tasks; all earlier stages are done. An empty list means that there is nothing to do. */
   planStage(jobId: JobId, stage: string, signal: AbortSignal): Promise<readonly PlannedTask[]>;
+  /** Plans two tasks in the place of one that was too large; kept for `--resume` as the first plan is. */
+  splitTask(
+    jobId: JobId,
+    stage: string,
+    taskId: TaskId,
+    halves: readonly [TaskSpec, TaskSpec],
+  ): Promise<readonly [PlannedTask, PlannedTask]>;
+  /**
+   * Makes whatever belongs to no stage again, if it is gone.
+   *
+   * @returns names of the outputs of finished tasks and reductions that are gone
+   */
+  auditScratch(jobId: JobId): Promise<readonly string[]>;
   /**
    * Runs one `coordinator` stage, off the main thread if it is long.
    *
@@ -125,11 +152,9 @@ export interface JobPlanner {
     history: () => JobHistory,
   ): Promise<ReductionReport>;
   /** CSV text of a finished job's results, header first, in chunks of any size. */
-  results(jobId: JobId, request: ResultsRequest): AsyncIterable<Uint8Array>;
-  /**
-   * The job failed or was cancelled and nobody works on it any more: free what it holds.
-   *
-   * @param failure - tag of the error it failed with; null when it was cancelled
-   */
-  abandon(jobId: JobId, failure: ErrorTag | null): Promise<void>;
+  results(params: DeParameters, request: ResultsRequest): AsyncIterable<Uint8Array>;
+  /** The job has ended, that is on record, and nobody works on it any more: free what it holds. */
+  conclude(jobId: JobId, end: JobEnd): Promise<void>;
+  /** The coordinator stops: let go of every job as it is. */
+  close(): Promise<void>;
 }

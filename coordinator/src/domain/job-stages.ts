@@ -1,21 +1,10 @@
 import { ERROR_POLICIES, InvariantBrokenError } from '@shardex/shared/errors';
 import type { PlannedTask, ReductionReport } from './job-planner-port.js';
+import type { TaskId } from '@shardex/shared/ids';
 import type { Failure, Job, Stage, Task, TaskCore } from './job-state.js';
 import { closeIfQuiet, failJob, forgetTasks } from './job-stop.js';
-import { failureOfTask } from './job-story.js';
-import {
-  coreOf,
-  insertReady,
-  isLive,
-  log,
-  retryDelayMs,
-  setJob,
-  setStage,
-  setTask,
-  startJob,
-  taskOf,
-  type Turn,
-} from './job-turn.js';
+import { insertReady, isLive, log, retryDelayMs, setJob, setStage, startJob, type Turn } from './job-turn.js';
+import { reopenLost } from './lost-output.js';
 
 /** The first stage that is not done. Only its tasks are granted: later ones may need what it makes. */
 export const frontierOf = (job: Job): Stage | undefined => job.stages.find((stage) => stage.status.state !== 'done');
@@ -77,7 +66,15 @@ export function stagePlanned(turn: Turn, job: Job, stage: Stage, planned: readon
   advanceJob(turn, job);
 }
 
-function addTask(turn: Turn, job: Job, stage: number, ordinal: number, plan: PlannedTask): void {
+/** @param ordinal - place in the stage; halves of a task lie between whole numbers */
+export function addTask(
+  turn: Turn,
+  job: Job,
+  stage: number,
+  ordinal: number,
+  plan: PlannedTask,
+  halfOf: TaskId | null = null,
+): void {
   const owner = turn.state.jobOfTask.get(plan.taskId);
   const twin = job.taskOfOutput.get(plan.output);
   if (owner !== undefined || twin !== undefined) {
@@ -94,7 +91,9 @@ function addTask(turn: Turn, job: Job, stage: number, ordinal: number, plan: Pla
     scratchUri: plan.scratchUri,
     output: plan.output,
     memoryBytes: plan.memoryBytes,
-    attemptsGranted: 0,
+    splits: plan.splits ?? 0,
+    halfOf,
+    attemptsGranted: job.attemptsBefore.get(plan.taskId) ?? 0,
     countedFailures: 0,
     freeFailures: 0,
     story: [],
@@ -167,51 +166,6 @@ function answerExpected(turn: Turn, job: Job, stage: Stage): boolean {
   });
   closeIfQuiet(turn, job);
   return false;
-}
-
-/**
- * Makes a lost output again, if `failure` names one.
- *
- * @param sinceMs - when the work that missed it began: an output committed later than that is not the one it missed
- */
-export function reopenLost(turn: Turn, job: Job, failure: Failure, sinceMs: number): void {
-  const output = failure.details['output'];
-  if (failure.tag !== 'ResultLost' || typeof output !== 'string' || !isLive(job)) return;
-  const taskId = job.taskOfOutput.get(output);
-  if (taskId !== undefined) reopenTask(turn, job, taskOf(job, taskId), failure, sinceMs);
-  const stage = job.stages.find((one) => one.output === output);
-  if (stage !== undefined) reopenReduction(turn, job, stage, failure, sinceMs);
-}
-
-function reopenTask(turn: Turn, job: Job, task: Task, failure: Failure, sinceMs: number): void {
-  if (task.state !== 'done' || task.doneMs > sinceMs) return;
-  const stage = job.stages[task.stage];
-  const core = { ...coreOf(task), freeFailures: task.freeFailures + 1 };
-  if (core.freeFailures >= turn.state.options.maxFreeFailures) {
-    setTask(turn, job, { ...core, state: 'failed', failure });
-    setStage(turn, job, stage, { state: 'failed' });
-    failJob(turn, job, failureOfTask(core as Task, stage.name, failure));
-    return;
-  }
-  setTask(turn, job, { ...core, state: 'ready', notBeforeMs: turn.nowMs, avoid: null });
-  stage.retries += 1;
-  if (stage.status.state === 'done') setStage(turn, job, stage, { state: 'running' });
-  const about = { jobId: job.jobId, stage: stage.name, taskId: task.taskId, reason: failure.tag };
-  log(turn, 'stage-reopened', `output ${task.output} is lost and will be made again`, about);
-}
-
-function reopenReduction(turn: Turn, job: Job, stage: Stage, failure: Failure, sinceMs: number): void {
-  if (stage.status.state !== 'done' || stage.status.doneMs > sinceMs) return;
-  stage.freeFailures += 1;
-  stage.retries += 1;
-  if (stage.freeFailures >= turn.state.options.maxFreeFailures) {
-    setStage(turn, job, stage, { state: 'failed' });
-    failJob(turn, job, { ...failure, message: `stage ${stage.name} lost its output too often: ${failure.message}` });
-    return;
-  }
-  setStage(turn, job, stage, { state: 'waiting', notBeforeMs: turn.nowMs });
-  const about = { jobId: job.jobId, stage: stage.name, reason: failure.tag };
-  log(turn, 'stage-reopened', `output ${stage.output ?? ''} is lost and will be made again`, about);
 }
 
 /** Adds warnings once each: a hundred tasks that say the same are one warning. */

@@ -13,7 +13,15 @@ export interface Failure {
 
 /** How one attempt at a task ended. */
 export type AttemptOutcome =
-  'done' | 'failed' | 'lease-expired' | 'worker-lost' | 'given-back' | 'undelivered' | 'abandoned' | 'result-lost';
+  | 'done'
+  | 'failed'
+  | 'timed-out'
+  | 'lease-expired'
+  | 'worker-lost'
+  | 'given-back'
+  | 'undelivered'
+  | 'abandoned'
+  | 'result-lost';
 
 /** One line of a task's story. */
 export interface AttemptRecord {
@@ -38,6 +46,10 @@ export interface TaskCore {
   readonly scratchUri: string;
   readonly output: string;
   readonly memoryBytes: number;
+  /** How often what was planned first has been halved to get this task; each half takes half of the place in the stage. */
+  readonly splits: number;
+  /** The task this one is a half of, in this life of the coordinator. */
+  readonly halfOf: TaskId | null;
   /** Attempts granted so far; the next one gets this number plus one. */
   readonly attemptsGranted: number;
   /** Failures that use up attempts. */
@@ -83,6 +95,14 @@ export interface FailedTask extends TaskCore {
   readonly state: 'failed';
   readonly failure: Failure;
 }
+/** It was too large for memory or time; the planner is halving it. */
+export interface SplittingTask extends TaskCore {
+  readonly state: 'splitting';
+}
+/** Two halves stand in its place; it is kept for the story. */
+export interface SplitTask extends TaskCore {
+  readonly state: 'split';
+}
 /** Its job has stopped, and a worker has not let go of it yet. */
 export interface AbandonedTask extends TaskCore {
   readonly state: 'abandoned';
@@ -93,7 +113,8 @@ export interface DroppedTask extends TaskCore {
   readonly state: 'dropped';
 }
 
-export type Task = ReadyTask | LeasedTask | DoneTask | FailedTask | AbandonedTask | DroppedTask;
+export type Task =
+  ReadyTask | LeasedTask | DoneTask | FailedTask | SplittingTask | SplitTask | AbandonedTask | DroppedTask;
 export type TaskStateName = Task['state'];
 
 export type StageStatus =
@@ -162,8 +183,10 @@ export interface Job {
   readonly taskOfOutput: Map<string, TaskId>;
   /** Tasks in a worker's hands: leased and abandoned. */
   held: number;
-  /** Stages whose planning or reduction the coordinator has begun and not yet ended. */
+  /** Work of the coordinator that was begun and not yet ended: stages planned or reduced, tasks split, and the audit. */
   readonly inFlight: Set<string>;
+  /** Attempts granted before the coordinator was started again: numbers go on where they were. */
+  readonly attemptsBefore: ReadonlyMap<TaskId, number>;
   warnings: string[];
   /** Turn of the last grant; jobs with equally many leases take turns by it. */
   lastGrant: number;
@@ -200,6 +223,8 @@ export interface MachineOptions {
   readonly maxAttempts: number;
   /** Limit of failures that do not count as attempts, so that nothing loops for ever. */
   readonly maxFreeFailures: number;
+  /** A task that takes longer is halved, or tried again; 0: no limit. */
+  readonly taskTimeoutMs: number;
   /** Delay before the second attempt; it doubles with each further one, up to 64 times. */
   readonly retryDelayMs: number;
   /** Ended jobs that are remembered; older ones are forgotten. */
@@ -208,11 +233,14 @@ export interface MachineOptions {
 
 export const DEFAULT_MACHINE_OPTIONS: MachineOptions = {
   leaseMs: 30_000,
-  heartbeatMs: 5_000,
+  // A cancelled job's tasks learn of it by the next heartbeat.
+  heartbeatMs: 2_000,
   workerTimeoutMs: 30_000,
   // Four, as Spark and Ballista: a fault of one machine is outlived twice over, a fault of the data is reported soon.
   maxAttempts: 4,
   maxFreeFailures: 10,
+  // Tasks are cut for about a minute: one that takes an hour hangs, or was cut far too large.
+  taskTimeoutMs: 3_600_000,
   retryDelayMs: 500,
   endedJobsKept: 200,
 };

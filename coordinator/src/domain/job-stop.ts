@@ -20,7 +20,7 @@ export function cancelJob(turn: Turn, job: Job, reason: string): void {
 
 function stopWork(turn: Turn, job: Job): void {
   for (const task of [...job.tasks.values()]) {
-    if (task.state === 'ready') setTask(turn, job, { ...coreOf(task), state: 'dropped' });
+    if (task.state === 'ready' || task.state === 'splitting') setTask(turn, job, { ...coreOf(task), state: 'dropped' });
     else if (task.state === 'leased') {
       setTask(turn, job, { ...task, state: 'abandoned' });
       log(turn, 'task-abandoned', 'its job has stopped', aboutTask(job, task, task.lease));
@@ -42,13 +42,13 @@ export function closeIfQuiet(turn: Turn, job: Job): void {
     log(turn, 'job-cancelled', 'nobody works on it any more', { jobId: job.jobId });
   } else if (job.status.state !== 'failed') return;
   forgetTasks(turn, job);
-  turn.effects.push({ kind: 'releaseJob', jobId: job.jobId });
 }
 
-/** Ten thousand tasks of an ended job are of no further use; their figures are kept. */
+/** Nobody is on an ended job any more. Ten thousand tasks of it are of no further use; their figures are kept. */
 export function forgetTasks(turn: Turn, job: Job): void {
   job.finalHistory = historyOf(job);
   for (const taskId of job.tasks.keys()) turn.state.jobOfTask.delete(taskId);
   job.tasks.clear();
   job.taskOfOutput.clear();
+  turn.effects.push({ kind: 'releaseJob', jobId: job.jobId });
 }

@@ -33,13 +33,20 @@ function tellStage(stage: Stage): string {
 }
 
 /** The failure of a job whose task failed for good: one sentence, with the whole story in its details. */
-export function failureOfTask(task: Task, stage: string, failure: Failure): Failure {
-  const attempts = task.story.length;
+export function failureOfTask(job: Job, task: TaskCore, stage: string, failure: Failure): Failure {
+  const line = lineage(job, task);
+  const attempts = line.reduce((sum, one) => sum + one.story.length, 0);
   const often = attempts > 1 ? ` after ${attempts} attempts` : '';
   return {
     tag: failure.tag,
     message: `stage ${stage} failed${often}: ${failure.message}`,
     hint: failure.hint,
-    details: { ...failure.details, stage, taskId: task.taskId, attempts, story: tellTask(task) },
+    details: { ...failure.details, stage, taskId: task.taskId, attempts, story: line.map(tellTask).join('\n') },
   };
+}
+
+/** The tasks that this one is a half of, the largest first, and itself. */
+function lineage(job: Job, task: TaskCore): TaskCore[] {
+  const whole = task.halfOf === null ? undefined : job.tasks.get(task.halfOf);
+  return whole === undefined ? [task] : [...lineage(job, whole), task];
 }

@@ -22,6 +22,8 @@ export interface Turn {
   readonly nowMs: number;
   readonly effects: Effect[];
   readonly changed: Set<JobId>;
+  /** Jobs of which a restart has to know something new. */
+  readonly recorded: Set<JobId>;
 }
 
 /** Adds a line to the story. */
@@ -50,6 +52,7 @@ export function setJob(turn: Turn, job: Job, status: JobStatus): void {
   if (status.state === 'succeeded' || status.state === 'failed' || status.state === 'cancelled')
     job.endedMs = turn.nowMs;
   turn.changed.add(job.jobId);
+  turn.recorded.add(job.jobId);
 }
 
 /** A job runs from the moment that someone begins to work on it. */
@@ -135,6 +138,8 @@ export function coreOf(task: TaskCore): TaskCore {
     scratchUri: task.scratchUri,
     output: task.output,
     memoryBytes: task.memoryBytes,
+    splits: task.splits,
+    halfOf: task.halfOf,
     attemptsGranted: task.attemptsGranted,
     countedFailures: task.countedFailures,
     freeFailures: task.freeFailures,

@@ -164,3 +164,46 @@ export function planGroups(
   if (groupBegin < nGroups) specs.push({ kind, groupBegin, groupEnd: nGroups });
   return specs;
 }
+
+/**
+ * The two halves of a task's range; null for one unit, and for what has no range.
+ *
+ * Cutting elsewhere changes no result: sums over cells are made within one (group, gene), and all others are exact.
+ */
+export function halvesOf(spec: TaskSpec): readonly [TaskSpec, TaskSpec] | null {
+  switch (spec.kind) {
+    case 'scan': {
+      const middle = middleOf(spec.rowBegin, spec.rowEnd);
+      return middle === null
+        ? null
+        : [
+            { ...spec, rowEnd: middle },
+            { ...spec, rowBegin: middle },
+          ];
+    }
+    case 'control': {
+      const middle = middleOf(spec.geneBegin, spec.geneEnd);
+      return middle === null
+        ? null
+        : [
+            { ...spec, geneEnd: middle },
+            { ...spec, geneBegin: middle },
+          ];
+    }
+    case 'dispersion':
+    case 'fit': {
+      const middle = middleOf(spec.groupBegin, spec.groupEnd);
+      return middle === null
+        ? null
+        : [
+            { ...spec, groupEnd: middle },
+            { ...spec, groupBegin: middle },
+          ];
+    }
+    default:
+      return null;
+  }
+}
+
+const middleOf = (begin: number, end: number): number | null =>
+  end - begin < 2 ? null : begin + Math.floor((end - begin) / 2);

@@ -99,8 +99,12 @@ export function expireLeases(turn: Turn): void {
   for (const worker of [...turn.state.workers.values()]) {
     for (const taskId of [...worker.held]) {
       const held = holding(turn, worker, taskId);
-      if (held === null || held.task.lease.expiresMs > turn.nowMs) continue;
+      if (held === null) continue;
       const { job, task } = held;
+      if (task.lease.expiresMs > turn.nowMs) {
+        if (task.state === 'leased') endIfTooLong(turn, job, task);
+        continue;
+      }
       log(
         turn,
         'lease-expired',
@@ -111,6 +115,18 @@ export function expireLeases(turn: Turn): void {
       else endLease(turn, job, task, 'lease-expired', lostFailure(worker, 'did not extend the lease in time'));
     }
   }
+}
+
+/** A task whose worker is well but that does not end. The worker learns by its next heartbeat that nobody waits for it. */
+function endIfTooLong(turn: Turn, job: Job, task: LeasedTask): void {
+  const { taskTimeoutMs } = turn.state.options;
+  if (taskTimeoutMs === 0 || turn.nowMs - task.lease.grantedMs < taskTimeoutMs) return;
+  endLease(turn, job, task, 'timed-out', {
+    tag: 'DeadlineExceeded',
+    message: `the task was not done after ${taskTimeoutMs / 1000} s`,
+    hint: 'allow more with --task-timeout-ms of the coordinator',
+    details: {},
+  });
 }
 
 /** Takes everything from a worker: it is lost, or it says goodbye. */

@@ -1,12 +1,14 @@
 import { ERROR_POLICIES } from '@shardex/shared/errors';
 import type { TaskId } from '@shardex/shared/ids';
 import type { MeasuredReport } from './job-planner-port.js';
-import type { Claim } from './job-events.js';
-import type { AbandonedTask, AttemptOutcome, Failure, Job, LeasedTask } from './job-state.js';
-import { addWarnings, advanceJob, reopenLost } from './job-stages.js';
+import type { Claim, LogEntry } from './job-events.js';
+import type { AbandonedTask, AttemptOutcome, Failure, Job, LeasedTask, TaskCore } from './job-state.js';
+import { addWarnings, advanceJob } from './job-stages.js';
 import { closeIfQuiet, failJob } from './job-stop.js';
 import { failureOfTask } from './job-story.js';
-import { aboutTask, endAttempt, log, retryDelayMs, setStage, setTask, type Turn } from './job-turn.js';
+import { aboutTask, coreOf, endAttempt, log, retryDelayMs, setStage, setTask, type Turn } from './job-turn.js';
+import { reopenLost } from './lost-output.js';
+import { beginSplit, splitAnswered } from './task-split.js';
 
 type HeldTask = LeasedTask | AbandonedTask;
 
@@ -72,7 +74,8 @@ function currentOrStale(turn: Turn, claim: Claim, what: string) {
 }
 
 /**
- * Ends the lease of a live job's task without a result: it will be tried again, here or elsewhere, or fails for good.
+ * Ends the lease of a live job's task without a result: it will be tried again, here or elsewhere, in halves if it was
+ * too large, or fails for good.
  *
  * @param over - `retryable`: true when the tag alone would say otherwise; `free`: it does not even use up a free failure
  */
@@ -84,8 +87,6 @@ export function endLease(
   failure: Failure,
   over: { readonly retryable?: boolean; readonly free?: boolean } = {},
 ): void {
-  const { options } = turn.state;
-  const stage = job.stages[task.stage];
   const policy = ERROR_POLICIES[failure.tag];
   const ended = endAttempt(turn, task, outcome, failure);
   const core = {
@@ -93,26 +94,52 @@ export function endLease(
     countedFailures: ended.countedFailures + (policy.countsAsAttempt && over.free !== true ? 1 : 0),
     freeFailures: ended.freeFailures + (policy.countsAsAttempt || over.free === true ? 0 : 1),
   };
-  const spent = core.countedFailures >= options.maxAttempts || core.freeFailures >= options.maxFreeFailures;
   const about = { ...aboutTask(job, task, task.lease), reason: failure.tag };
-  if (spent || !(policy.retryable || over.retryable === true)) {
-    const failed = { ...core, state: 'failed', failure } as const;
-    setTask(turn, job, failed);
-    setStage(turn, job, stage, { state: 'failed' });
-    log(turn, 'task-failed', failure.message, about);
-    failJob(turn, job, failureOfTask(failed, stage.name, failure));
-    return;
-  }
+  if (over.free !== true && beginSplit(turn, job, core, failure, about)) return;
+  if (failsForGood(turn, job, core, failure, about, over.retryable === true)) return;
+  const { options } = turn.state;
   const failures = core.countedFailures + core.freeFailures;
   // Only a failure of the task itself is worth a pause; a task that was returned may go elsewhere at once.
   const delayMs = outcome === 'failed' ? retryDelayMs(options.retryDelayMs, failures) : 0;
   const notBeforeMs = turn.nowMs + delayMs;
   const avoid = over.free === true ? null : { workerId: task.lease.workerId, untilMs: notBeforeMs + options.leaseMs };
   setTask(turn, job, { ...core, state: 'ready', notBeforeMs, avoid });
-  stage.retries += over.free === true ? 0 : 1;
+  job.stages[task.stage].retries += over.free === true ? 0 : 1;
   log(turn, over.free === true ? 'task-returned' : 'task-retried', failure.message, about);
   reopenLost(turn, job, failure, task.lease.grantedMs);
   advanceJob(turn, job);
+}
+
+/** Fails the task, and with it its job, when another try would not help or there were too many. @returns whether it did */
+function failsForGood(
+  turn: Turn,
+  job: Job,
+  core: TaskCore,
+  failure: Failure,
+  about: Omit<LogEntry, 'kind' | 'text' | 'atMs'>,
+  isRetryable: boolean,
+): boolean {
+  const { options } = turn.state;
+  const stage = job.stages[core.stage];
+  const spent = core.countedFailures >= options.maxAttempts || core.freeFailures >= options.maxFreeFailures;
+  if (!spent && (ERROR_POLICIES[failure.tag].retryable || isRetryable)) return false;
+  setTask(turn, job, { ...core, state: 'failed', failure });
+  setStage(turn, job, stage, { state: 'failed' });
+  log(turn, 'task-failed', failure.message, about);
+  failJob(turn, job, failureOfTask(job, core, stage.name, failure));
+  return true;
+}
+
+/** The planner could not halve a task: that counts as one more failure, and the task is tried as it is. */
+export function taskSplitFailed(turn: Turn, job: Job, taskId: TaskId, failure: Failure): void {
+  const task = splitAnswered(turn, job, taskId);
+  if (task === null) return;
+  const core = { ...coreOf(task), countedFailures: task.countedFailures + 1 };
+  const about = { ...aboutTask(job, task), reason: failure.tag };
+  if (failsForGood(turn, job, core, failure, about, false)) return;
+  const notBeforeMs = turn.nowMs + retryDelayMs(turn.state.options.retryDelayMs, core.countedFailures);
+  setTask(turn, job, { ...core, state: 'ready', notBeforeMs, avoid: null });
+  log(turn, 'task-retried', `it could not be halved: ${failure.message}`, about);
 }
 
 /** A worker no longer holds a task of a job that has stopped. */

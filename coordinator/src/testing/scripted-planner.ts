@@ -1,6 +1,9 @@
 import { InvalidInputError } from '@shardex/shared/errors';
-import { taskId, type JobId } from '@shardex/shared/ids';
+import type { TaskSpec } from '@shardex/shared/artifacts';
+import type { DeParameters } from '@shardex/shared/config';
+import { taskId, type JobId, type TaskId } from '@shardex/shared/ids';
 import type {
+  JobEnd,
   JobHistory,
   JobPlanner,
   JobSpec,
@@ -42,6 +45,24 @@ export function plannedTasks(jobId: string, stage: string, count: number, memory
   }));
 }
 
+/** The halves of such a task. */
+export function splitTasks(
+  _jobId: string,
+  stage: string,
+  whole: string,
+  halves: readonly [TaskSpec, TaskSpec],
+): readonly [PlannedTask, PlannedTask] {
+  const [first, second] = halves.map((spec, half) => ({
+    taskId: taskId(`${whole}-${half}`),
+    spec,
+    scratchUri: '/scratch',
+    output: `${stage}/${whole.slice(whole.lastIndexOf('/') + 1)}-${half}.bundle`,
+    memoryBytes: 1024,
+    splits: whole.slice(whole.lastIndexOf('/')).split('-').length,
+  }));
+  return [first, second];
+}
+
 /** A planner that does as its script says and remembers what it was asked. An input called `bad.h5ad` is refused. */
 export class ScriptedPlanner implements JobPlanner {
   readonly asked: string[] = [];
@@ -81,12 +102,36 @@ export class ScriptedPlanner implements JobPlanner {
     return (await this.#script.reduce?.(stage, signal, report)) ?? { warnings: [] };
   }
 
-  async *results(_jobId: JobId, request: ResultsRequest): AsyncIterable<Uint8Array> {
-    this.asked.push(`results ${request.test}`);
+  async restore(jobId: JobId, { params }: PreparedJob): Promise<void> {
+    this.asked.push(`restore ${jobId}`);
+    if (params.input === 'changed.h5ad') throw new InvalidInputError('the unfinished run differs in: input file');
+  }
+
+  async splitTask(
+    jobId: JobId,
+    stage: string,
+    whole: TaskId,
+    halves: readonly [TaskSpec, TaskSpec],
+  ): Promise<readonly [PlannedTask, PlannedTask]> {
+    this.asked.push(`split ${whole}`);
+    return splitTasks(jobId, stage, whole, halves);
+  }
+
+  async auditScratch(): Promise<readonly string[]> {
+    this.asked.push('audit');
+    return [];
+  }
+
+  async *results(params: DeParameters, request: ResultsRequest): AsyncIterable<Uint8Array> {
+    this.asked.push(`results ${request.test} of ${params.output}`);
     for (const bytes of this.#script.results ?? []) yield bytes;
   }
 
-  async abandon(jobId: JobId): Promise<void> {
-    this.asked.push(`abandon ${jobId}`);
+  async conclude(jobId: JobId, end: JobEnd): Promise<void> {
+    this.asked.push(`conclude ${end.state} ${jobId}`);
+  }
+
+  async close(): Promise<void> {
+    this.asked.push('close');
   }
 }

@@ -4,3 +4,4 @@ export * from './cell-design.js';
 export * from './job-context.js';
 export * from './result-layers.js';
 export * from './open-artifact.js';
+export * from './task-plan.js';

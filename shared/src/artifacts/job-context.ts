@@ -1,13 +1,17 @@
 import type { DeParameters } from '../config/index.js';
 import type { CellDesign } from './cell-design.js';
 
-/** Names of the objects in a job's scratch store. Task outputs are numbered within their stage. */
+/**
+ * Names of the objects in a job's scratch store. Task outputs are numbered within their stage as it was first planned;
+ * the halves of a task have its number with -0 and -1. Which there are says the plan of the stage.
+ */
 export const SCRATCH_NAMES = {
   context: 'context.bundle',
   geneMeans: 'gene-means.bundle',
   sizeFactors: 'size-factors.bundle',
   trend: 'trend.bundle',
   shrinkPrior: 'shrink-prior.bundle',
+  plan: (stage: string): string => `plans/${stage}.json`,
   task: (stage: string, ordinal: number): string => `${stage}/${String(ordinal).padStart(6, '0')}.bundle`,
 } as const;
 

@@ -58,11 +58,7 @@ export async function frozenStatistics(job: JobData): Promise<FrozenStatistics> 
 async function load(job: JobData): Promise<FrozenStatistics> {
   const { nGenes, parameters } = job.context;
   const chunks: BundleReader<ControlSummary>[] = [];
-  for (let covered = 0; covered < nGenes;) {
-    const chunk = await job.open<ControlSummary>(SCRATCH_NAMES.task('control', chunks.length));
-    chunks.push(chunk);
-    covered = chunk.meta.geneEnd;
-  }
+  for (const name of await job.outputsOf('control')) chunks.push(await job.open<ControlSummary>(name));
   const withNb = parameters.tests.includes('nb-glm');
   const parts = frozenParts(job.context);
   const nNodes = withNb ? chunks[0].lengthOf('N') : 0;

@@ -1,5 +1,6 @@
 import {
   openArtifact,
+  readTaskPlan,
   SCRATCH_NAMES,
   type BundleReader,
   type JobContext,
@@ -63,14 +64,15 @@ export class JobData {
     return this.context.inputScale === 'counts' ? 'count' : 'real';
   }
 
+  /** Names of what the tasks of an earlier stage left, in order of their ranges. */
+  async outputsOf(stage: string): Promise<readonly string[]> {
+    return (await readTaskPlan(this.store, stage)).map(({ output }) => output);
+  }
+
   /** Every scan output, in file order. */
   scans(): Promise<BundleReader<ScanSummary>[]> {
-    this.scanReaders ??= this.cellFactors().then(({ summary }) =>
-      Promise.all(
-        Array.from({ length: summary.scanTasks }, (_, i) =>
-          openArtifact<ScanSummary>(this.store, SCRATCH_NAMES.task('scan', i)),
-        ),
-      ),
+    this.scanReaders ??= this.outputsOf('scan').then((names) =>
+      Promise.all(names.map((name) => openArtifact<ScanSummary>(this.store, name))),
     );
     return this.scanReaders;
   }

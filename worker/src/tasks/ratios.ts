@@ -26,7 +26,8 @@ export async function runRatios(scope: TaskScope, spec: RatiosSpec): Promise<Tas
   const { sizeFactors } = job.context.parameters;
   if (!isRatioMethod(sizeFactors)) throw new InvariantBrokenError(`size factors "${sizeFactors}" need no ratios`);
   const { profile, groupKept } = await readProfile(scope);
-  const scan = await job.open<ScanSummary>(SCRATCH_NAMES.task('scan', spec.scan));
+  const outputs = await job.outputsOf('scan');
+  const scan = await job.open<ScanSummary>(outputs[spec.scan]);
   try {
     return await medians(scope, scan, new MedianOfRatios(sizeFactors, profile), groupKept);
   } finally {

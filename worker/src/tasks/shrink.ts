@@ -72,7 +72,8 @@ interface Fit {
 }
 
 async function readFit(job: JobData, ordinal: number): Promise<Fit> {
-  const reader = await job.open<FitSummary>(SCRATCH_NAMES.task('fit', ordinal));
+  const outputs = await job.outputsOf('fit');
+  const reader = await job.open<FitSummary>(outputs[ordinal]);
   try {
     const foldChanges = await reader.f32(fitArrayName('nb-glm', 'X'));
     const errors = await reader.f32(fitArrayName('nb-glm', 'standard_error'));

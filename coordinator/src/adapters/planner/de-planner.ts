@@ -1,20 +1,25 @@
 import {
+  commitTaskPlan,
   encodeBundle,
+  readTaskPlan,
   SCRATCH_NAMES,
   STAGES,
   type JobContext,
   type SizeFactorSummary,
+  type PlanItem,
   type StageName,
   type TaskSpec,
 } from '@shardex/shared/artifacts';
 import { hasScreenDispersions, isRatioMethod, type DeParameters } from '@shardex/shared/config';
-import { ERROR_POLICIES, InvalidInputError, InvariantBrokenError, type ErrorTag } from '@shardex/shared/errors';
+import { ERROR_POLICIES, InvalidInputError, InvariantBrokenError } from '@shardex/shared/errors';
 import { packMatrixDescriptor } from '@shardex/shared/h5ad';
-import { taskId, type JobId } from '@shardex/shared/ids';
+import type { JobId, TaskId } from '@shardex/shared/ids';
 import { openStore, type ObjectStore } from '@shardex/shared/storage';
 import {
   type ClusterShape,
+  type ExistingOutput,
   fitDesignOf,
+  type JobEnd,
   type JobHistory,
   type JobPlanner,
   type JobSpec,
@@ -33,17 +38,20 @@ import {
 } from '../../domain/index.js';
 import { withArtifact } from '../reductions/scratch.js';
 import {
-  claimOutput,
+  clearOutput,
   existingResults,
   makeScratch,
+  makeOutput,
   removeEmptyFolders,
   removeScratch,
   requireScratchPlace,
   scratchFolder,
   scratchRoot,
 } from './job-folder.js';
+import { takeOutput, type OutputLock } from './output-lock.js';
 import { readInput, type ResolvedInput } from './read-input.js';
 import { requireSameRun } from './same-run.js';
+import { halfName, idOf, splitsOf } from './task-names.js';
 import { REDUCTIONS, runReduction, type ReductionStage } from './run-reduction.js';
 
 /** The version that is written to results and decides whether a run can be resumed. */
@@ -76,15 +84,21 @@ interface JobEntry {
   readonly strata: number;
   /** The output and scratch folders as far as this job made them, outermost first each. */
   readonly made: readonly (readonly string[])[];
-  /** Task outputs of each planned stage, in task order. */
-  readonly outputs: Record<string, readonly string[]>;
+  /** No other process writes to the output folder. */
+  readonly lock: OutputLock;
+  /** Commits what tasks need of the job as a whole. */
+  readonly commitContext: () => Promise<void>;
+  /** The tasks of each planned stage, in order of their ranges. */
+  readonly plans: Map<string, readonly PlanItem[]>;
+  /** Reductions that are done. */
+  readonly reduced: Set<ReductionStage>;
+  /** Ends when the latest change of a plan is on scratch: they are written one after the other. */
+  planning: Promise<unknown>;
 }
 
 /** Differential expression as the job machine sees it: what to do first, what comes next, what to do with the pieces. */
 export class DePlanner implements JobPlanner {
   private readonly jobs = new Map<JobId, JobEntry>();
-  /** Output folders of the jobs that succeeded. */
-  private readonly finished = new Map<JobId, string>();
 
   /**
    * @param cluster - asked whenever a stage is cut into tasks: how many can run at the same time, and with how much memory
@@ -98,34 +112,7 @@ export class DePlanner implements JobPlanner {
   async prepare(jobId: JobId, spec: JobSpec): Promise<PreparedJob> {
     const input = await readInput(spec.parameters);
     const { parameters } = input;
-    const claimed = [...this.jobs.values()].some((job) => job.parameters.output === parameters.output);
-    if (claimed) {
-      throw new InvalidInputError(`another job is writing to ${parameters.output}`, { hint: 'choose another --out' });
-    }
-    await requireScratchPlace(scratchRoot(parameters));
-    const made = [await claimOutput(parameters.output, spec.existingOutput)];
-    const context = contextOf(input);
-    const scratchUri = scratchFolder(parameters, identityOf(context));
-    const store = openStore(scratchUri);
-    try {
-      if (spec.existingOutput === 'resume') await requireSameRun(context);
-      else await removeScratch(scratchRoot(parameters));
-      made.push(await makeScratch(scratchRoot(parameters)));
-      await commitContext(store, input, context);
-    } catch (error) {
-      await removeOwn(scratchUri, made);
-      throw error;
-    }
-    this.jobs.set(jobId, {
-      made,
-      parameters,
-      scratchUri,
-      store,
-      nGenes: context.nGenes,
-      matrix: scanMatrix(input),
-      strata: context.design.batch?.levels.length ?? 1,
-      outputs: {},
-    });
+    await this.begin(jobId, input, spec.existingOutput);
     const results = await existingResults(parameters.output);
     const warnings = [...input.warnings];
     if (spec.existingOutput === 'resume' && results.includes('run.json'))
@@ -133,34 +120,49 @@ export class DePlanner implements JobPlanner {
     return { stages: stagesOf(parameters), params: parameters, warnings };
   }
 
+  async restore(jobId: JobId, { params }: PreparedJob): Promise<void> {
+    await this.begin(jobId, await readInput(params), 'continue');
+  }
+
   async planStage(jobId: JobId, stage: string): Promise<readonly PlannedTask[]> {
     const job = this.entry(jobId);
-    const name = `plans/${stage}.json`;
-    let specs: TaskSpec[];
+    await job.lock.confirm();
+    let items: readonly PlanItem[];
     // A resumed job keeps the shards it was cut into, whatever the cluster looks like now.
-    if (await job.store.exists(name)) {
-      specs = JSON.parse(new TextDecoder().decode(await job.store.readAll(name))) as TaskSpec[];
-    } else {
-      specs = await this.cut(job, stage as StageName);
-      await job.store.commit(name, [new TextEncoder().encode(JSON.stringify(specs))]);
+    if (await job.store.exists(SCRATCH_NAMES.plan(stage))) items = await readTaskPlan(job.store, stage);
+    else {
+      const specs = await this.cut(job, stage as StageName);
+      items = specs.map((spec, i) => ({ spec, output: SCRATCH_NAMES.task(stage, i) }));
+      await commitTaskPlan(job.store, stage, items);
     }
-    const outputs = specs.map((_, i) => SCRATCH_NAMES.task(stage, i));
-    job.outputs[stage] = outputs;
-    const { memoryBytes } = this.cluster();
-    return Promise.all(
-      specs.map(async (spec, i): Promise<PlannedTask> => {
-        const output = outputs[i];
-        const task = {
-          taskId: taskId(`${jobId}/${stage}/${i}`),
-          spec,
-          scratchUri: job.scratchUri,
-          output,
-          memoryBytes,
-        };
-        if (!(await job.store.exists(output))) return task;
-        return { ...task, alreadyDone: { output, bytesRead: 0, bytesWritten: 0, nonzeros: 0, fits: 0, warnings: [] } };
-      }),
-    );
+    job.plans.set(stage, items);
+    return Promise.all(items.map((item) => this.planned(jobId, job, stage, item)));
+  }
+
+  async splitTask(
+    jobId: JobId,
+    stage: string,
+    whole: TaskId,
+    halves: readonly [TaskSpec, TaskSpec],
+  ): Promise<readonly [PlannedTask, PlannedTask]> {
+    const job = this.entry(jobId);
+    const split = job.planning.then(() => replaceByHalves(jobId, job, stage, whole, halves));
+    job.planning = split.catch(() => undefined);
+    const [first, second] = await split;
+    return [await this.planned(jobId, job, stage, first), await this.planned(jobId, job, stage, second)];
+  }
+
+  async auditScratch(jobId: JobId): Promise<readonly string[]> {
+    const job = this.entry(jobId);
+    const { store } = job;
+    if (!(await store.exists(SCRATCH_NAMES.context))) await job.commitContext();
+    for (const [stage, items] of job.plans) {
+      if (!(await store.exists(SCRATCH_NAMES.plan(stage)))) await commitTaskPlan(store, stage, items);
+    }
+    const reduced = [...job.reduced].map((stage) => REDUCTION_OUTPUTS[stage]).filter((name) => name !== null);
+    const outputs = [...[...job.plans.values()].flat().map(({ output }) => output), ...reduced];
+    const present = await Promise.all(outputs.map((output) => store.exists(output)));
+    return outputs.filter((_, i) => !present[i]);
   }
 
   async reduce(
@@ -174,31 +176,99 @@ export class DePlanner implements JobPlanner {
     if (!isReduction(stage)) {
       throw new InvariantBrokenError(`"${stage}" is not a reduction`);
     }
-    const order = { stage, scratchUri: job.scratchUri, outputs: job.outputs, history: history() } as const;
+    await job.lock.confirm();
+    const outputs = Object.fromEntries(
+      [...job.plans].map(([name, items]) => [name, items.map(({ output }) => output)]),
+    );
+    const { scratchUri, lock } = job;
+    const order = { stage, scratchUri, outputs, history: history(), lock: lock.token } as const;
     const warnings = await runReduction(order, report, signal);
-    if (stage === 'merge') {
-      await removeScratch(scratchRoot(job.parameters));
-      await removeOwn(job.scratchUri, job.made);
-      this.jobs.delete(jobId);
-      this.finished.set(jobId, job.parameters.output);
-    }
+    job.reduced.add(stage);
     return { warnings };
   }
 
-  results(jobId: JobId, request: ResultsRequest): AsyncIterable<Uint8Array> {
-    const output = this.finished.get(jobId);
-    if (output === undefined) {
-      throw new InvalidInputError(`job ${jobId} has no results`, { hint: 'wait until it has succeeded' });
-    }
-    return this.readResults(output, request);
+  results(params: DeParameters, request: ResultsRequest): AsyncIterable<Uint8Array> {
+    return this.readResults(params.output, request);
   }
 
-  async abandon(jobId: JobId, failure: ErrorTag | null): Promise<void> {
+  async conclude(jobId: JobId, end: JobEnd): Promise<void> {
     const job = this.jobs.get(jobId);
+    if (job === undefined) return;
     this.jobs.delete(jobId);
-    // Bad input stays bad: nothing can go on from it. After anything else --resume can, so the scratch stays.
-    const isBadInput = failure !== null && ERROR_POLICIES[failure].exitCode === 2;
-    if (job !== undefined && isBadInput) await removeOwn(job.scratchUri, job.made);
+    try {
+      // Whoever has taken over the folder goes on from what is on scratch.
+      await job.lock.confirm();
+      if (end.state === 'succeeded') await removeScratch(scratchRoot(job.parameters));
+      // Bad input stays bad: nothing can go on from it. After anything else --resume can, so the scratch stays.
+      else if (end.state === 'failed' && ERROR_POLICIES[end.failure].exitCode === 2)
+        await removeScratch(job.scratchUri);
+      else return;
+    } finally {
+      await job.lock.release();
+    }
+    await removeMade(job.made);
+  }
+
+  async close(): Promise<void> {
+    for (const { lock } of this.jobs.values()) await lock.release();
+    this.jobs.clear();
+  }
+
+  /** Takes the output folder and puts down what all tasks need. @param existing - `continue`: whatever there is, is ours */
+  private async begin(jobId: JobId, input: ResolvedInput, existing: ExistingOutput | 'continue'): Promise<void> {
+    const { parameters } = input;
+    const claimed = [...this.jobs.values()].some((job) => job.parameters.output === parameters.output);
+    if (claimed) {
+      throw new InvalidInputError(`another job is writing to ${parameters.output}`, { hint: 'choose another --out' });
+    }
+    await requireScratchPlace(scratchRoot(parameters));
+    const made = [await makeOutput(parameters.output)];
+    const lock = await takeOutput(parameters.output).catch(async (error: unknown) => {
+      await removeMade(made);
+      throw error;
+    });
+    try {
+      await clearOutput(parameters.output, existing === 'continue' ? 'resume' : existing);
+      const context = contextOf(input);
+      const scratchUri = scratchFolder(parameters, identityOf(context));
+      if (existing === 'resume' || existing === 'continue') await requireSameRun(context, existing);
+      else await removeScratch(scratchRoot(parameters));
+      made.push(await makeScratch(scratchRoot(parameters)));
+      const store = openStore(scratchUri);
+      const commit = (): Promise<void> => commitContext(store, input, context);
+      await commit();
+      this.jobs.set(jobId, {
+        made,
+        parameters,
+        scratchUri,
+        store,
+        lock,
+        nGenes: context.nGenes,
+        matrix: scanMatrix(input),
+        strata: context.design.batch?.levels.length ?? 1,
+        commitContext: commit,
+        plans: new Map(),
+        reduced: new Set(),
+        planning: Promise.resolve(),
+      });
+    } catch (error) {
+      await lock.release();
+      await removeMade(made);
+      throw error;
+    }
+  }
+
+  private async planned(jobId: JobId, job: JobEntry, stage: string, { spec, output }: PlanItem): Promise<PlannedTask> {
+    const task = {
+      taskId: idOf(jobId, stage, output),
+      spec,
+      scratchUri: job.scratchUri,
+      output,
+      memoryBytes: this.cluster().memoryBytes,
+      splits: splitsOf(output),
+    };
+    if (!(await job.store.exists(output))) return task;
+    return { ...task, alreadyDone: { output, bytesRead: 0, bytesWritten: 0, nonzeros: 0, fits: 0, warnings: [] } };
   }
 
   private entry(jobId: JobId): JobEntry {
@@ -210,8 +280,8 @@ export class DePlanner implements JobPlanner {
   private async cut(job: JobEntry, stage: StageName): Promise<TaskSpec[]> {
     const cluster = this.cluster();
     if (stage === 'scan') return planScan(job.matrix, cluster);
-    if (stage === 'ratios') return planRatios(job.outputs['scan'].length);
-    if (stage === 'shrink') return planShrink(job.outputs['fit'].length);
+    if (stage === 'ratios') return planRatios(itemsOf(job, 'scan').length);
+    if (stage === 'shrink') return planShrink(itemsOf(job, 'fit').length);
     const groupNonzeros = await withArtifact<SizeFactorSummary, Float64Array>(
       job.store,
       SCRATCH_NAMES.sizeFactors,
@@ -229,10 +299,32 @@ export class DePlanner implements JobPlanner {
   }
 }
 
-/** Removes one run's intermediate files, and the folders that were made for it as far as nothing else is in them. */
-async function removeOwn(scratchUri: string, made: readonly (readonly string[])[]): Promise<void> {
-  await removeScratch(scratchUri);
+/** Removes the folders that were made for a run as far as nothing else is in them. */
+async function removeMade(made: readonly (readonly string[])[]): Promise<void> {
   for (const folders of [...made].reverse()) await removeEmptyFolders(folders);
+}
+
+/** Writes the plan of a stage with two tasks in the place of one; only then the job goes by it. */
+async function replaceByHalves(
+  jobId: JobId,
+  job: JobEntry,
+  stage: string,
+  whole: TaskId,
+  specs: readonly [TaskSpec, TaskSpec],
+): Promise<readonly [PlanItem, PlanItem]> {
+  const items = itemsOf(job, stage);
+  const place = items.findIndex(({ output }) => idOf(jobId, stage, output) === whole);
+  if (place < 0) throw new InvariantBrokenError(`task ${whole} was never planned`);
+  const half = (i: 0 | 1): PlanItem => ({ spec: specs[i], output: halfName(items[place].output, i) });
+  const halves = [half(0), half(1)] as const;
+  const plan = [...items.slice(0, place), ...halves, ...items.slice(place + 1)];
+  await commitTaskPlan(job.store, stage, plan);
+  job.plans.set(stage, plan);
+  return halves;
+}
+
+function itemsOf(job: JobEntry, stage: string): readonly PlanItem[] {
+  return job.plans.get(stage) ?? [];
 }
 
 function scanMatrix({ descriptor }: ResolvedInput): ScanMatrix {

@@ -60,34 +60,45 @@ export async function existingResults(output: string): Promise<string[]> {
 }
 
 /**
- * Makes the output folder and checks that it can be written, before any work is done. What a killed run left half-written
- * is removed: temporary files, or unfinished uploads.
+ * Makes the output folder and checks that it can be written, before any work is done.
  *
  * @returns the folders that were made, outermost first
- * @throws InvalidInputError when it holds results and neither --force nor --resume was given, or cannot be written
+ * @throws InvalidInputError when it is no folder, or cannot be written
  */
-export async function claimOutput(output: string, existing: ExistingOutput): Promise<string[]> {
+export async function makeOutput(output: string): Promise<string[]> {
+  if (isS3Uri(output)) {
+    await new S3Store(output).requireWritable();
+    return [];
+  }
+  const made = await makeFolder(output);
+  try {
+    await access(output, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw toShardexError(error, `writing to the folder ${output}`);
+  }
+  return made;
+}
+
+/**
+ * Removes what a killed run left half-written: temporary files, or unfinished uploads. Only for whoever holds the lock of
+ * the folder.
+ *
+ * @throws InvalidInputError when there are results and neither --force nor --resume was given
+ */
+export async function clearOutput(output: string, existing: ExistingOutput): Promise<void> {
   const results = await existingResults(output);
   if (results.length > 0 && existing === 'refuse') {
     throw new InvalidInputError(`${output} already holds results (${results.join(', ')})`, {
       hint: 'choose another --out, replace them with --force, or continue an unfinished run with --resume',
     });
   }
-  if (isS3Uri(output)) {
-    const store = new S3Store(output);
-    await store.requireWritable();
-    await store.abortUploads((name) => RESULT_FILES.some((file) => file === name));
-    return [];
-  }
-  const made = await makeFolder(output);
+  if (isS3Uri(output)) return new S3Store(output).abortUploads((name) => RESULT_FILES.some((file) => file === name));
   try {
-    await access(output, constants.W_OK | constants.X_OK);
     const stale = (await readdir(output)).filter(isHalfWritten);
     for (const name of stale) await rm(join(output, name), { force: true });
   } catch (error) {
     throw toShardexError(error, `writing to the folder ${output}`);
   }
-  return made;
 }
 
 /** Whether this is the hidden name of a result file that was never finished. */

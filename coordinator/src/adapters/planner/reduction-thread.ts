@@ -6,6 +6,7 @@ import { reduceSizeFactors } from '../reductions/size-factors.js';
 import { reduceTrend } from '../reductions/trend.js';
 import { reduceMerge } from '../reductions/merge.js';
 import { openScope } from '../reductions/scratch.js';
+import { confirmLock } from '../lock/index.js';
 import type { ReductionMessage, ReductionOrder } from './run-reduction.js';
 
 /** Body of the thread that runs one reduction, so that the coordinator keeps answering its workers meanwhile. */
@@ -19,6 +20,7 @@ const run = async (): Promise<readonly string[]> => {
     order.outputs,
     (fraction) => post({ kind: 'progress', fraction }),
     () => Atomics.load(cancelled, 0) === 1,
+    async () => (order.lock === null ? undefined : confirmLock(order.lock)),
   );
   switch (order.stage) {
     case 'gene-means':

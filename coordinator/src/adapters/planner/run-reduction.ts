@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
-import { ShardexError, toShardexError, type ErrorDetails, type ErrorTag } from '@shardex/shared/errors';
+import { CancelledError, ShardexError, toShardexError, type ErrorDetails, type ErrorTag } from '@shardex/shared/errors';
 import type { JobHistory } from '../../domain/index.js';
+import type { LockToken } from '../lock/index.js';
 
 /** The stages that run on the coordinator. */
 export const REDUCTIONS = ['gene-means', 'size-factors', 'trend', 'shrink-prior', 'merge'] as const;
@@ -12,6 +13,8 @@ export interface ReductionOrder {
   readonly scratchUri: string;
   readonly outputs: Readonly<Record<string, readonly string[]>>;
   readonly history: JobHistory;
+  /** Of the output folder: looked at once more before results are put into it. */
+  readonly lock: LockToken | null;
   /** One Int32: 1 asks the thread to stop. */
   readonly cancelFlag: SharedArrayBuffer;
 }
@@ -28,6 +31,9 @@ export type ReductionMessage =
       readonly stack: string;
     };
 
+/** A reduction that was cancelled and does not look up gets this long; what it leaves half-written is hidden. */
+const CANCEL_GRACE_MS = 2_000;
+
 /**
  * Runs a reduction in a thread of its own and waits for it.
  *
@@ -43,8 +49,10 @@ export function runReduction(
   const thread = new Worker(new URL('./reduction-thread.js', import.meta.url), {
     workerData: { ...order, cancelFlag } satisfies ReductionOrder,
   });
+  let grace: NodeJS.Timeout | undefined;
   const cancel = (): void => {
     Atomics.store(new Int32Array(cancelFlag), 0, 1);
+    grace = setTimeout(() => void thread.terminate(), CANCEL_GRACE_MS);
   };
   signal.addEventListener('abort', cancel, { once: true });
   if (signal.aborted) cancel();
@@ -58,6 +66,16 @@ export function runReduction(
       }
     });
     thread.on('error', (error) => reject(toShardexError(error, `running the ${order.stage} stage`)));
-    thread.on('exit', () => reject(toShardexError(new Error('the thread ended'), `running the ${order.stage} stage`)));
-  }).finally(() => signal.removeEventListener('abort', cancel));
+    thread.on('exit', () => {
+      const doing = `running the ${order.stage} stage`;
+      reject(
+        signal.aborted
+          ? new CancelledError(`${doing}: cancelled`)
+          : toShardexError(new Error('the thread ended'), doing),
+      );
+    });
+  }).finally(() => {
+    clearTimeout(grace);
+    signal.removeEventListener('abort', cancel);
+  });
 }

@@ -22,10 +22,12 @@ interface RunRecord {
 /**
  * With `--resume`, a run goes on, or is made again, only with what it was begun with.
  *
+ * @param existing - `continue`: the run is this job's own, whatever results of an earlier one it is going to replace
+ *
  * @throws InvalidInputError naming what differs from the unfinished or finished run into the same folder
  */
-export async function requireSameRun(context: JobContext): Promise<void> {
-  const finished = await finishedRun(context.parameters.output);
+export async function requireSameRun(context: JobContext, existing: 'resume' | 'continue'): Promise<void> {
+  const finished = existing === 'resume' ? await finishedRun(context.parameters.output) : null;
   const runs = finished === null ? await unfinishedRuns(context.parameters) : [finished];
   const differences = runs.map((run) => differencesOf(run, context));
   if (differences.length === 0 || differences.some((differing) => differing.length === 0)) return;

@@ -1,3 +1,4 @@
+import { openStore } from '@shardex/shared/storage';
 import type { JobHistory } from '../../domain/index.js';
 import { writeCells } from './write-cells.js';
 import { readFits } from './fit-outputs.js';
@@ -40,6 +41,10 @@ async function writeResults(
     for (const [i, files] of open.entries()) {
       await files.fill((fraction) => scope.report((i + fraction) / open.length));
     }
+    scope.checkCancelled();
+    await scope.confirmLock();
+    // Results of an earlier run are whole only until the first of them is replaced.
+    await openStore(parameters.output).removeAll('run.json');
     for (const files of open) written.push(...(await files.close()));
   } catch (error) {
     for (const files of open) await files.abort();

@@ -17,6 +17,8 @@ export interface ReductionScope {
   report(fraction: number): void;
   /** @throws CancelledError when the job was cancelled */
   checkCancelled(): void;
+  /** @throws StaleAttemptError when another process has taken over the output folder */
+  confirmLock(): Promise<void>;
 }
 
 /** Reads one artifact with `read` and closes it. */
@@ -38,6 +40,7 @@ export async function openScope(
   outputs: Readonly<Record<string, readonly string[]>>,
   report: (fraction: number) => void,
   isCancelled: () => boolean,
+  confirmLock: () => Promise<void>,
 ): Promise<ReductionScope> {
   const store = openStore(scratchUri);
   const context = await withArtifact<JobContext, JobContext>(store, SCRATCH_NAMES.context, (reader) =>
@@ -48,6 +51,7 @@ export async function openScope(
     context,
     outputs,
     report,
+    confirmLock,
     checkCancelled: () => {
       if (isCancelled()) throw new CancelledError('the job was cancelled');
     },

@@ -16,7 +16,7 @@ Every option can also be set by an environment variable (--lease-ms is SHARDEX_L
 ("leaseMs: 30000"); flags win over the environment, the environment over the file.
 
 Examples:
-  $ shardex coordinator --listen 0.0.0.0:7443 --allow-insecure --metrics-port 9090
+  $ shardex coordinator --listen 0.0.0.0:7443 --allow-insecure --metrics-port 9090 --state /shared/shardex-jobs
   $ SHARDEX_LISTEN=0.0.0.0:7443 shardex coordinator --config shardex.yaml`;
 
 export function addCoordinatorCommand(program: Command, context: CliContext): void {
@@ -27,8 +27,10 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
     .option('--listen <HOST:PORT>', `address for workers and clients (default: ${DEFAULT_COORDINATOR_ADDRESS})`)
     .option('--allow-insecure', 'listen beyond this machine: whoever reaches the port may run jobs (default: no)')
     .option('--metrics-port <PORT>', 'serve /metrics, /healthz and /readyz over HTTP (default: not at all)')
+    .option('--state <DIR>', 'keep jobs here, and go on with them after a restart (default: in memory only)')
     .option('--lease-ms <N>', 'a task whose worker is silent this long goes elsewhere (default: 30000)')
     .option('--max-attempts <N>', 'attempts at a task before its job fails (default: 4)')
+    .option('--task-timeout-ms <N>', 'a task that takes longer is halved; 0: no limit (default: 3600000)')
     .option('--task-memory <SIZE>', 'memory that a task is cut for at most (default: 2GiB)')
     .option('--log-level <LEVEL>', 'silent, error, warn, info or debug (default: info)')
     .option('--config <FILE>', 'YAML file with the same settings')
@@ -41,7 +43,8 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
           : undefined;
       const inputs = { flags: settings, environment: context.environment, file };
       const { values } = resolveSettings<CoordinatorSettings>(COORDINATOR_SETTING_SPECS, inputs);
-      await untilInterrupted(context, 'stopping', (signal) => context.services.serve(values, signal));
+      const state = values.state === null ? null : absolutePath(context.folder, values.state);
+      await untilInterrupted(context, 'stopping', (signal) => context.services.serve({ ...values, state }, signal));
     });
 }
 
