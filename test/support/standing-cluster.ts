@@ -1,0 +1,77 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { createInterface } from 'node:readline';
+import { LAUNCHER } from './shardex.js';
+
+/** One line of a process's log. */
+export type LogLine = Readonly<Record<string, unknown>> & { readonly text?: string; readonly event?: string };
+
+/** A process of ours that is killed at the end of a test, and what it said. */
+export class LoggingProcess {
+  readonly lines: LogLine[] = [];
+  readonly exited: Promise<number | null>;
+  stderr = '';
+  readonly #child: ChildProcess;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(args: readonly string[]) {
+    const child = spawn(process.execPath, [LAUNCHER, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#child = child;
+    createInterface({ input: child.stderr }).on('line', (text) => {
+      this.stderr += `${text}\n`;
+      if (text.startsWith('{')) this.lines.push(JSON.parse(text) as LogLine);
+      for (const wake of this.#waiting) wake();
+    });
+    this.exited = new Promise((resolve) => {
+      child.once('close', (code) => {
+        resolve(code);
+        for (const wake of this.#waiting) wake();
+      });
+    });
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? -1;
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /**
+   * Resolves with the first line that is meant, said before or later.
+   *
+   * @throws when the process ends without saying it
+   */
+  said(isMeant: (line: LogLine) => boolean): Promise<LogLine> {
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        const line = this.lines.find(isMeant);
+        const isOver = this.#child.exitCode !== null || this.#child.signalCode !== null;
+        if (line === undefined && !isOver) return;
+        this.#waiting.delete(look);
+        if (line === undefined) reject(new Error(`the process ended without saying it:\n${this.stderr}`));
+        else resolve(line);
+      };
+      this.#waiting.add(look);
+      look();
+    });
+  }
+}
+
+/** Says where a coordinator listens. */
+export async function addressOf(coordinator: LoggingProcess): Promise<string> {
+  const { address } = await coordinator.said((line) => line['address'] !== undefined);
+  return String(address);
+}
+
+/** A port of the loopback interface that nobody listens at. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
