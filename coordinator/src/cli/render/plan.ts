@@ -32,7 +32,7 @@ export function renderPlan(plan: PlanSummary, output: Pick<CliOutput, 'hasColour
       ],
       [
         'design',
-        `${formatQuantity(plan.perturbations, 'perturbation')} in "${parameters.perturbationColumn ?? '?'}" against "${parameters.controlLabel ?? '?'}" (${formatQuantity(plan.controlCells, 'cell')})`,
+        `${formatQuantity(plan.perturbations, 'perturbation')} in "${parameters.perturbationColumn ?? '?'}" against ${othersOf(plan)}`,
       ],
       ['left out', plan.excludedCells === 0 ? 'no cells' : formatQuantity(plan.excludedCells, 'cell')],
       ['tests', parameters.tests.join(', ')],
@@ -84,4 +84,11 @@ function renderOutputs(plan: PlanSummary, hasOutput: boolean, bold: (title: stri
     exists ? 'is there: "de" refuses without --force or --resume' : 'new',
   ]);
   return renderTable([{ title: 'WRITES' }, { title: 'SIZE', align: 'right' }, { title: 'NOW' }], rows, bold);
+}
+
+/** What a perturbation is compared with. */
+function othersOf({ parameters, controlCells }: PlanSummary): string {
+  if (parameters.reference === 'rest') return 'all other cells';
+  if (parameters.reference === 'other-perturbed') return 'each other';
+  return `"${parameters.controlLabel ?? '?'}" (${formatQuantity(controlCells, 'cell')})`;
 }

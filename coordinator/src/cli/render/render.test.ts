@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_DE_PARAMETERS } from '@shardex/shared/config';
+import { DEFAULT_DE_PARAMETERS, type DeParameters } from '@shardex/shared/config';
 import type { PlanSummary } from '../../domain/index.js';
 import { formatCount, formatDuration, formatMoment, formatNumber, formatQuantity, formatShare } from './numbers.js';
 import { paintFor } from './paint.js';
@@ -104,6 +104,13 @@ const plan: PlanSummary = {
 };
 
 describe('a plan', () => {
+  it('says what perturbations are compared with', () => {
+    const design = (reference: DeParameters['reference']): string =>
+      renderPlan({ ...plan, parameters: { ...plan.parameters, reference } }, { hasColour: false });
+    expect(design('rest')).toContain('40 perturbations in "gene" against all other cells');
+    expect(design('other-perturbed')).toContain('40 perturbations in "gene" against each other');
+  });
+
   it('says what is read, done, needed and overwritten', () => {
     expect(renderPlan(plan, { hasColour: false })).toMatchInlineSnapshot(`
       "input     /s.h5ad (3 MiB)
