@@ -12,6 +12,7 @@ export * from './job-view.js';
 export * from './plan-summary.js';
 export { outputFiles, scratchBytes, stageCosts, type JobSize, type StageCost } from './cost-model.js';
 export { resolveCovariates, type CovariateColumn, type ResolvedCovariates } from './covariates.js';
+export { judgeComparisons } from './judge-comparisons.js';
 export { resolveDesign, withoutControl, type Design } from './design.js';
 export {
   fitDesignOf,

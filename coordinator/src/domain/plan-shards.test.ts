@@ -43,7 +43,7 @@ describe('shards', () => {
   it('of the control cover every gene once', () => {
     fc.assert(
       fc.property(shape, fc.integer({ min: 1, max: 3000 }), fc.integer({ min: 0, max: 1e8 }), (cluster, nGenes, n) => {
-        const specs = planControl(nGenes, { nonzeros: n, rankedGroups: n % 300 }, cluster);
+        const specs = planControl(nGenes, { nonzeros: n, rankedGroups: n % 300, strata: n % 7 }, cluster);
         const runs = specs.map((s) => (s.kind === 'control' ? ([s.geneBegin, s.geneEnd] as const) : ([0, 0] as const)));
         expectCover(runs, 0, nGenes);
       }),

@@ -1,4 +1,4 @@
-import type { TaskSpec } from '@shardex/shared/artifacts';
+import type { CellDesign, TaskSpec } from '@shardex/shared/artifacts';
 import type { DeParameters } from '@shardex/shared/config';
 
 /** What shard sizes are derived from. Results do not depend on any of it. */
@@ -27,6 +27,8 @@ const FIT_BYTES_PER_NONZERO = 12;
 const FIT_BYTES_PER_RESULT = 300;
 /** Ranked columns cost a key, a group and a place each, and the longest of them once more. */
 const CONTROL_BYTES_PER_NONZERO = 16;
+/** Sixteen nodes of a (stratum, gene), held twice while they are committed. */
+const CONTROL_BYTES_PER_STRATUM = 256;
 /** U and z of a (group, gene), held twice while they are committed. */
 const CONTROL_BYTES_PER_RANK_SUM = 32;
 /** A stratum costs the place of a group's keys of one gene. */
@@ -85,20 +87,32 @@ export interface Pool {
   readonly nonzeros: number;
   /** Groups whose rank sums are made with it; none against the control, whose sorted columns every fit looks up. */
   readonly rankedGroups: number;
+  /** Combinations of the covariates' levels, each with measures of its own; 0 without covariates. */
+  readonly strata: number;
 }
 
 /** The control, or with another reference all cells that take part. @param groupNonzeros - of each group, the control first */
-export function poolOf({ reference }: DeParameters, groupNonzeros: ArrayLike<number>): Pool {
-  if (reference === 'control') return { nonzeros: groupNonzeros[0], rankedGroups: 0 };
+export function poolOf(
+  { reference, tests }: DeParameters,
+  groupNonzeros: ArrayLike<number>,
+  { categorical, strata }: CellDesign,
+): Pool {
+  const inModel = categorical.length > 0 && tests.includes('nb-glm') ? strata.length : 0;
+  if (reference === 'control') return { nonzeros: groupNonzeros[0], rankedGroups: 0, strata: inModel };
   const nonzeros = Array.from(groupNonzeros).reduce((sum, own) => sum + own, 0);
-  return { nonzeros, rankedGroups: groupNonzeros.length };
+  return { nonzeros, rankedGroups: groupNonzeros.length, strata: inModel };
 }
 
 /**
  * Runs of genes. Every task decodes all cells of the pool and keeps its genes, so there are as few as memory and slots allow.
  */
-export function planControl(nGenes: number, { nonzeros, rankedGroups }: Pool, cluster: ClusterShape): TaskSpec[] {
-  const bytes = nonzeros * CONTROL_BYTES_PER_NONZERO + rankedGroups * nGenes * CONTROL_BYTES_PER_RANK_SUM;
+export function planControl(
+  nGenes: number,
+  { nonzeros, rankedGroups, strata }: Pool,
+  cluster: ClusterShape,
+): TaskSpec[] {
+  const bytesPerGene = rankedGroups * CONTROL_BYTES_PER_RANK_SUM + strata * CONTROL_BYTES_PER_STRATUM;
+  const bytes = nonzeros * CONTROL_BYTES_PER_NONZERO + nGenes * bytesPerGene;
   const forMemory = Math.ceil(bytes / (Math.min(cluster.memoryBytes, ADDRESSABLE_BYTES) * DATA_SHARE));
   const forSize = cluster.taskNonzeros === undefined ? 1 : Math.ceil(nonzeros / cluster.taskNonzeros);
   const tasks = clamp(Math.max(forMemory, forSize, cluster.slots), 1, Math.max(1, nGenes));

@@ -165,6 +165,7 @@ export interface ControlSummary {
 
 /** Header of a `dispersion` output. */
 export interface DispersionSummary {
+  /** Groups with cells; with categorical covariates their strata with cells. */
   readonly groups: number;
   readonly cells: number;
 }

@@ -78,19 +78,6 @@ const CONFLICTS: readonly Conflict[] = [
   },
 ];
 
-/** Options whose work has not landed yet; each line goes with it. */
-const UNAVAILABLE: readonly (readonly [flag: string, isAsked: (parameters: DeParameters) => boolean])[] = [
-  ['--covariates', (p) => p.covariates.length > 0],
-  ['--batch-column with nb-glm', (p) => p.batchColumn !== null && tests('nb-glm')(p)],
-];
-
-/** @throws InvalidInputError for options that this version does not carry out */
-export function requireAvailable(parameters: DeParameters): void {
-  const missing = UNAVAILABLE.find(([, isAsked]) => isAsked(parameters));
-  if (missing === undefined) return;
-  throw new InvalidInputError(`${missing[0]} is not available in this version`, { hint: 'leave it out' });
-}
-
 /** @throws InvalidInputError for the first pair of choices that exclude each other */
 export function requireCombination(parameters: DeParameters): void {
   const conflict = CONFLICTS.find(({ when }) => when(parameters));

@@ -1,4 +1,4 @@
-export { requireAvailable, requireCombination } from './combinations.js';
+export { requireCombination } from './combinations.js';
 export * from './de-parameters.js';
 export * from './detect-design.js';
 export { controlCandidates } from './design-names.js';

@@ -4,10 +4,14 @@ import { CountHistogram } from '@shardex/shared/stats';
 import type { TaskOutput } from './commit.js';
 import { addCountTotals } from './count-totals.js';
 import { frozenParts } from './frozen-control.js';
+import { strataArrays } from './frozen-strata.js';
+import { isCountBlock, nbEngineOf } from './nb-engine.js';
 import { nodeSetOf } from './node-set.js';
 import { PoolRows } from './pool-rows.js';
 import { rankAgainstRest } from './rank-against-rest.js';
 import { sortControl } from './sort-control.js';
+import { StrataMeasures } from './strata-measures.js';
+import { modelStrataOf } from './strata.js';
 import type { TaskScope } from './task-scope.js';
 
 type ControlSpec = Extract<TaskSpec, { kind: 'control' }>;
@@ -20,7 +24,7 @@ type ControlSpec = Extract<TaskSpec, { kind: 'control' }>;
  * Arrays of the output (g = genes of the task): `nExpressing` u32 g; `moments` f64 g × 4 (columns as `MomentColumn`); for the
  * NB-GLM `S` f64 g × K, `N` f64 K; where `frozenParts` says so `sumCounts` f64 g, `squares` f64 g × K, the count histogram
  * `histogramDense` and `histogramOverflow`; for Wilcoxon against the control what `sortControl` returns, against other cells
- * what `rankAgainstRest` returns.
+ * what `rankAgainstRest` returns; with categorical covariates what `strataArrays` lists.
  */
 export async function runControl(scope: TaskScope, spec: ControlSpec): Promise<TaskOutput> {
   const { job, heap } = scope;
@@ -36,15 +40,19 @@ export async function runControl(scope: TaskScope, spec: ControlSpec): Promise<T
   const measures = withNb ? new MeasureAccumulator(heap, nGenes, nodeSetOf(factors), parts.squares) : null;
   const histogram = parts.histogram ? new CountHistogram(nGenes) : null;
   const totals = parts.sumCounts && !withNb ? new Float64Array(nGenes) : null;
+  const strata = withNb && nbEngineOf(job.context) === 'strata' ? await modelStrataOf(job) : null;
+  const inStrata =
+    strata && new StrataMeasures(heap, nGenes, nodeSetOf(factors), strata, parameters.standardErrors === 'robust');
   let nonzeros = 0;
   for await (const block of pool.blocks(geneBegin, geneEnd)) {
     nonzeros += block.rows.indptr[block.rows.nRows];
-    if ('counts' in block.rows) {
+    if (isCountBlock(block)) {
       moments.addRows(block.rows, block.totals, block.sizeFactors);
       measures?.addRows(block.rows, block.sizeFactors);
       histogram?.addRows(block.rows);
       if (totals !== null) addCountTotals(totals, block.rows);
-    } else moments.addRealRows(block.rows);
+      inStrata?.addRows(block);
+    } else if ('values' in block.rows) moments.addRealRows(block.rows);
   }
   scope.runtime.progress(0.5);
   const arrays: Record<string, BundleArray> = {
@@ -58,6 +66,7 @@ export async function runControl(scope: TaskScope, spec: ControlSpec): Promise<T
     const { dense, overflow } = histogram.toArrays();
     Object.assign(arrays, { histogramDense: dense, histogramOverflow: overflow });
   }
+  if (inStrata !== null) Object.assign(arrays, strataArrays(inStrata));
   if (tests.includes('wilcoxon')) {
     const ranked =
       reference === 'control'

@@ -2,9 +2,9 @@ import { encodeBundle, type DispersionSummary, type TaskSpec } from '@shardex/sh
 import {
   DispersionProfile,
   inverseSizeFactors,
-  MeasureAccumulator,
   normalisedSquares,
   normalisedTotals,
+  type NodeSet,
 } from '@shardex/shared/kernels';
 import {
   CountHistogram,
@@ -15,7 +15,10 @@ import {
 } from '@shardex/shared/stats';
 import { InvariantBrokenError } from '@shardex/shared/errors';
 import type { TaskOutput } from './commit.js';
+import { isCountBlock } from './nb-engine.js';
 import { nodeSetOf } from './node-set.js';
+import { StrataMeasures } from './strata-measures.js';
+import { modelStrataOf } from './strata.js';
 import { openGroupRows, type TaskScope } from './task-scope.js';
 
 type DispersionSpec = Extract<TaskSpec, { kind: 'dispersion' }>;
@@ -26,6 +29,8 @@ type DispersionSpec = Extract<TaskSpec, { kind: 'dispersion' }>;
  * Arrays of the output (G genes, A grid points): `profileSums` i64 G × A in per-gene quanta; `normalisedQuanta` f64 G, whole
  * numbers of quanta of Σ y/s; the count histograms `histogramDense` and `histogramOverflow`. For dispersions by moments also
  * `squareQuanta` f64 G of Σ (y/s)² and `inverseQuanta` f64 1 of Σ 1/s. All of them are exact sums.
+ *
+ * With categorical covariates every stratum of a group is a group of its own: the means are those of the saturated model.
  */
 export async function runDispersion(scope: TaskScope, spec: DispersionSpec): Promise<TaskOutput> {
   const { job, heap, runtime } = scope;
@@ -35,7 +40,10 @@ export async function runDispersion(scope: TaskScope, spec: DispersionSpec): Pro
   const nodes = nodeSetOf(factors);
   const grid = createDispersionGrid();
   const rows = await openGroupRows(scope, spec.groupBegin, spec.groupEnd);
-  const measures = new MeasureAccumulator(heap, nGenes, nodes, withMoments);
+  const strata = await modelStrataOf(job);
+  const nStrata = strata?.count ?? 1;
+  const atATime = Math.min(nStrata, strataAtATime(scope, nGenes, nodes));
+  const measures = new StrataMeasures(heap, nGenes, nodes, strata, withMoments, atATime);
   const profile = new DispersionProfile(heap, nGenes, nodes.sizeFactors, grid.logAlphas, factors.quantumExponents);
   const histogram = new CountHistogram(nGenes);
   const leastFactor = Math.exp(nodes.logMin);
@@ -50,21 +58,26 @@ export async function runDispersion(scope: TaskScope, spec: DispersionSpec): Pro
   let nonzeros = 0;
   for (let group = spec.groupBegin; group < spec.groupEnd; group++) {
     if (factors.groupKept[group] === 0) continue;
-    measures.reset();
-    for await (const { rows: block, sizeFactors } of rows.blocks(group)) {
-      if (!('counts' in block)) throw new InvariantBrokenError('dispersions need counts');
-      measures.addRows(block, sizeFactors);
-      histogram.addRows(block);
-    }
-    profile.addGroup(measures);
-    addQuanta(normalisedQuanta, normalisedTotals(measures, nodes), quanta);
-    if (measures.squares !== null) {
-      addQuanta(squareQuanta, normalisedSquares(measures.squares, nGenes, nodes), ofSquares);
-      inverseQuanta[0] += Math.round(inverseSizeFactors(measures, nodes) * ofInverses);
+    for (let first = 0; first < nStrata; first += atATime) {
+      measures.reset();
+      for await (const block of rows.blocks(group)) {
+        if (!isCountBlock(block)) throw new InvariantBrokenError('dispersions need counts');
+        measures.addRows(block, first);
+        if (first === 0) histogram.addRows(block.rows);
+      }
+      for (const stratum of measures.measures()) {
+        if (stratum === null) continue;
+        profile.addGroup(stratum);
+        addQuanta(normalisedQuanta, normalisedTotals(stratum, nodes), quanta);
+        if (stratum.squares !== null) {
+          addQuanta(squareQuanta, normalisedSquares(stratum.squares, nGenes, nodes), ofSquares);
+          inverseQuanta[0] += Math.round(inverseSizeFactors(stratum, nodes) * ofInverses);
+        }
+        groups++;
+      }
     }
     cells += rows.cellsOf(group);
     nonzeros += rows.nonzerosOf(group);
-    groups++;
     runtime.progress((group + 1 - spec.groupBegin) / (spec.groupEnd - spec.groupBegin));
   }
   const meta: DispersionSummary = { groups, cells };
@@ -83,3 +96,13 @@ export async function runDispersion(scope: TaskScope, spec: DispersionSpec): Pro
 function addQuanta(sums: Float64Array, values: Float64Array, quanta: Float64Array): void {
   for (let i = 0; i < sums.length; i++) sums[i] += Math.round(values[i] * quanta[i]);
 }
+
+/** Share of a task's memory that the measures may take. */
+const MEASURES_SHARE = 0.25;
+
+/** Strata whose measures of all genes fit into the memory that a task may give them; the others take another pass. */
+const strataAtATime = ({ assignment }: TaskScope, nGenes: number, nodes: NodeSet): number =>
+  Math.max(
+    1,
+    Math.floor((assignment.memoryBytes * MEASURES_SHARE) / (nGenes * nodes.count * Float64Array.BYTES_PER_ELEMENT)),
+  );

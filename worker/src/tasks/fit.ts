@@ -5,6 +5,7 @@ import type { TaskOutput } from './commit.js';
 import { addCountTotals, needsCountTotals } from './count-totals.js';
 import { markFilteredGenes } from './filter-genes.js';
 import { MeasuresEngine } from './fit-nb.js';
+import { StrataEngine } from './fit-strata.js';
 import { CellsEngine } from './fit-cells.js';
 import { compareMeans } from './fit-t-test.js';
 import { testFrozenRanks } from './fit-rest-ranks.js';
@@ -16,7 +17,7 @@ import type { CellFactors } from './job-data.js';
 import { setMeanLayers } from './mean-layers.js';
 import { isCountBlock, nbEngineOf, type NbEngine } from './nb-engine.js';
 import { withoutOwn } from './reference.js';
-import { strataOf } from './strata.js';
+import { modelStrataOf, strataOf, type Strata } from './strata.js';
 import { openGroupRows, type TaskScope } from './task-scope.js';
 
 type FitSpec = Extract<TaskSpec, { kind: 'fit' }>;
@@ -32,7 +33,7 @@ export async function runFit(scope: TaskScope, spec: FitSpec): Promise<TaskOutpu
   for (let group = spec.groupBegin; group < spec.groupEnd; group++)
     if (factors.groupKept[group] === 1) groups.push(group);
   const results = new FitRows(parameters, groups.length, nGenes);
-  const arms = new PerturbationArms(scope, factors, control, rows, results);
+  const arms = new PerturbationArms(scope, factors, control, rows, results, await modelStrataOf(job));
   const withRanks = parameters.tests.includes('wilcoxon');
   const againstControl = parameters.reference === 'control';
   const ranks = withRanks && againstControl ? new RankTest(scope, rows, groups, control, await strataOf(job)) : null;
@@ -74,9 +75,10 @@ class PerturbationArms {
     private readonly control: FrozenStatistics,
     private readonly rows: GroupRows,
     private readonly results: FitRows,
+    strata: Strata | null,
   ) {
     this.moments = new MomentAccumulator(scope.heap, scope.job.context.nGenes);
-    this.nb = control.nb === null ? null : createNbEngine(scope, factors, control, control.nb, results);
+    this.nb = control.nb === null ? null : createNbEngine(scope, factors, control, control.nb, rows, results, strata);
   }
 
   /** @returns cells that express each gene, valid until the next call */
@@ -109,7 +111,9 @@ function createNbEngine(
   factors: CellFactors,
   control: FrozenStatistics,
   frozen: FrozenMeasures,
+  rows: GroupRows,
   results: FitRows,
+  strata: Strata | null,
 ): NbEngine {
   const kind = nbEngineOf(scope.job.context);
   switch (kind) {
@@ -118,6 +122,7 @@ function createNbEngine(
     case 'cells':
       return new CellsEngine(scope, factors, frozen.dispersions, results);
     case 'strata':
-      throw new InvariantBrokenError(`no engine of the NB-GLM fits ${kind}`);
+      if (strata === null) throw new InvariantBrokenError('the job has no strata of covariates');
+      return new StrataEngine(scope, factors, control, frozen.dispersions, strata, rows, results);
   }
 }

@@ -15,9 +15,10 @@ export function nbEngineKind(
   parameters: DeParameters,
   context: { readonly continuousCovariates: boolean },
 ): NbEngineKind {
-  const { covariates, batchColumn } = parameters;
+  const { covariates, batchColumn, dispersionScope } = parameters;
   if (needsCells(parameters) || context.continuousCovariates) return 'cells';
-  return covariates.length > 0 || batchColumn !== null ? 'strata' : 'measures';
+  if (covariates.length === 0 && batchColumn === null) return 'measures';
+  return dispersionScope === 'per-comparison' ? 'cells' : 'strata';
 }
 
 /** The engine of a job. */

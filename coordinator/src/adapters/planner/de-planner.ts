@@ -4,6 +4,7 @@ import {
   readTaskPlan,
   SCRATCH_NAMES,
   STAGES,
+  type CellDesign,
   type JobContext,
   type SizeFactorSummary,
   type PlanItem,
@@ -80,8 +81,7 @@ interface JobEntry {
   readonly store: ObjectStore;
   readonly nGenes: number;
   readonly matrix: ScanMatrix;
-  /** Levels of the batch column, 1 without. */
-  readonly strata: number;
+  readonly design: CellDesign;
   /** The output and scratch folders as far as this job made them, outermost first each. */
   readonly made: readonly (readonly string[])[];
   /** No other process writes to the output folder. */
@@ -245,7 +245,7 @@ export class DePlanner implements JobPlanner {
         lock,
         nGenes: context.nGenes,
         matrix: scanMatrix(input),
-        strata: context.design.batch?.levels.length ?? 1,
+        design: context.design,
         commitContext: commit,
         plans: new Map(),
         reduced: new Set(),
@@ -287,13 +287,19 @@ export class DePlanner implements JobPlanner {
       SCRATCH_NAMES.sizeFactors,
       (reader) => reader.f64('groupNonzeros'),
     );
-    const { parameters, nGenes, strata } = job;
-    if (stage === 'control') return planControl(nGenes, poolOf(parameters, groupNonzeros), cluster);
+    const { parameters, nGenes, design } = job;
+    if (stage === 'control') return planControl(nGenes, poolOf(parameters, groupNonzeros, design), cluster);
     if (stage === 'dispersion' && parameters.dispersionScope === 'control') {
       return [{ kind: 'dispersion', groupBegin: 0, groupEnd: 1 }];
     }
     if (stage === 'dispersion' || stage === 'fit') {
-      return planGroups(stage, groupNonzeros, nGenes, cluster, fitDesignOf(parameters, strata));
+      return planGroups(
+        stage,
+        groupNonzeros,
+        nGenes,
+        cluster,
+        fitDesignOf(parameters, design.batch?.levels.length ?? 1),
+      );
     }
     throw new InvariantBrokenError(`stage "${stage}" is not cut into tasks`);
   }

@@ -69,7 +69,7 @@ export async function planJob(parameters: DeParameters, cluster: PlanCluster): P
   };
 }
 
-function sizeOf({ descriptor, metadata, design, parameters }: ResolvedInput): JobSize {
+function sizeOf({ descriptor, metadata, design, covariates, parameters }: ResolvedInput): JobSize {
   const stored = descriptor.kind === 'dense' ? descriptor.nRows * descriptor.nColumns : descriptor.nonzeroCount;
   return {
     inputBytes: metadata.sizeBytes,
@@ -77,7 +77,7 @@ function sizeOf({ descriptor, metadata, design, parameters }: ResolvedInput): Jo
     cells: descriptor.nRows,
     genes: descriptor.nColumns,
     groups: design.labels.length,
-    poolShare: poolOf(parameters, design.cells).nonzeros / descriptor.nRows,
+    poolShare: poolOf(parameters, design.cells, covariates.design).nonzeros / descriptor.nRows,
   };
 }
 
@@ -89,7 +89,8 @@ function plannedStages(input: ResolvedInput, size: JobSize, cluster: PlanCluster
   const tasksOf = (name: StageName): number => {
     if (name === 'scan' || name === 'ratios')
       return planScan({ kind: input.descriptor.kind, nRows: size.cells, storedCount: size.nonzeros }, shape).length;
-    if (name === 'control') return planControl(size.genes, poolOf(input.parameters, groupNonzeros), shape).length;
+    if (name === 'control')
+      return planControl(size.genes, poolOf(input.parameters, groupNonzeros, input.covariates.design), shape).length;
     if (name === 'shrink') return tasksOf('fit');
     if (name === 'dispersion' || name === 'fit') {
       const design = fitDesignOf(input.parameters, input.covariates.design.batch?.levels.length ?? 1);

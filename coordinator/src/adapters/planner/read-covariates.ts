@@ -33,16 +33,24 @@ export function covariateNames(
  * @throws InvalidInputError as `resolveCovariates`
  */
 export function readCovariates(
-  { batchColumn, tests }: DeParameters,
+  parameters: DeParameters,
   columns: readonly ObsColumn[],
   group: Int32Array,
 ): ResolvedCovariates {
-  const batch = columns.find(({ name }) => name === batchColumn);
-  return resolveCovariates(group, {
+  const batch = columns.find(({ name }) => name === parameters.batchColumn);
+  const resolved = resolveCovariates(group, {
     covariates: columns.filter((column) => column !== batch).map(covariateOf),
     batch: batch === undefined ? null : labelled(batch),
-    forModel: tests.includes('nb-glm'),
+    forModel: parameters.tests.includes('nb-glm'),
   });
+  const { continuous } = resolved.design;
+  if (continuous.length === 0 || parameters.dispersion !== null || parameters.dispersionScope !== 'global') {
+    return resolved;
+  }
+  const warning =
+    `${continuous.map(({ name }) => `"${name}"`).join(', ')} do not enter the mean model of the global dispersions; ` +
+    '--dispersion-scope per-comparison puts them in';
+  return { ...resolved, warnings: [...resolved.warnings, warning] };
 }
 
 function labelled(column: ObsColumn): Extract<CovariateColumn, { kind: 'labels' }> {

@@ -1,11 +1,4 @@
-import {
-  countLabels,
-  detectDesign,
-  isRatioMethod,
-  requireAvailable,
-  sizeFactorColumn,
-  type DeParameters,
-} from '@shardex/shared/config';
+import { countLabels, detectDesign, isRatioMethod, sizeFactorColumn, type DeParameters } from '@shardex/shared/config';
 import { InvalidInputError } from '@shardex/shared/errors';
 import {
   columnLabels,
@@ -43,7 +36,6 @@ const SAMPLE_NONZEROS = 500_000;
  * @throws InvalidInputError, UnsupportedDataError, CorruptDataError with the sentence the user reads
  */
 export async function readInput(parameters: DeParameters): Promise<ResolvedInput> {
-  requireAvailable(parameters);
   const path = parameters.input;
   const overview = await readH5adMetadata(path, {});
   const choice = await chooseDesign(parameters, overview);

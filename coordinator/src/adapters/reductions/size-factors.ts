@@ -8,7 +8,7 @@ import {
 } from '@shardex/shared/artifacts';
 import { isRatioMethod, sizeFactorColumn } from '@shardex/shared/config';
 import { chooseNodes, quantumExponents } from '@shardex/shared/stats';
-import { finiteRange, meanOfTotals, sizeFactors } from '../../domain/index.js';
+import { finiteRange, judgeComparisons, meanOfTotals, sizeFactors } from '../../domain/index.js';
 import { keptCellsOf, sumScans, type ScanSums } from './scan-sums.js';
 import { withArtifact, type ReductionScope } from './scratch.js';
 
@@ -23,12 +23,13 @@ export async function reduceSizeFactors(scope: ReductionScope): Promise<readonly
   const { context, store } = scope;
   const { parameters } = context;
   const sums = await sumScans(scope);
-  const { group, given } = await withArtifact<JobContext, { group: Int32Array; given: Float64Array | null }>(
+  const { group, given, stratum } = await withArtifact<JobContext, CellArrays>(
     store,
     SCRATCH_NAMES.context,
     async (reader) => ({
       group: await reader.i32('group'),
       given: reader.has('givenSizeFactor') ? await reader.f64('givenSizeFactor') : null,
+      stratum: reader.has('stratum') ? await reader.i32('stratum') : null,
     }),
   );
   const { groupKept } = sums;
@@ -51,6 +52,14 @@ export async function reduceSizeFactors(scope: ReductionScope): Promise<readonly
   const single = context.groupLabels.filter((_, g) => groupKept[g] === 1 && sums.groupCells[g] === 1);
   if (single.length > 0)
     warnings.push(`${single.length} groups have one cell only (${shown(single)}): no t-test for them`);
+
+  if (parameters.tests.includes('nb-glm') && stratum !== null) {
+    const cells = new Uint32Array(groupKept.length * context.design.strata.length);
+    for (let cell = 0; cell < group.length; cell++) {
+      if (sums.kept[cell] === 1) cells[group[cell] * context.design.strata.length + stratum[cell]]++;
+    }
+    warnings.push(...judgeComparisons(context.design, context.groupLabels, cells));
+  }
 
   const summary: SizeFactorSummary = {
     keptCells,
@@ -85,6 +94,12 @@ export async function reduceSizeFactors(scope: ReductionScope): Promise<readonly
     }),
   );
   return warnings;
+}
+
+interface CellArrays {
+  readonly group: Int32Array;
+  readonly given: Float64Array | null;
+  readonly stratum: Int32Array | null;
 }
 
 /** Size factor of each cell by the method asked for; NaN for cells that take no part. */
