@@ -120,7 +120,7 @@ describe('a coordinator that is killed', () => {
     const ids = list.stdout
       .trim()
       .split('\n')
-      .map((line) => (JSON.parse(line) as { id: string }).id);
+      .map((line) => (JSON.parse(line) as { job: string }).job);
     expect(ids).toEqual([...jobs].reverse());
   });
 
