@@ -51,6 +51,18 @@ describe('shards', () => {
     );
   });
 
+  it('of the control are as many as its nonzeros and rank sums need, however much memory there is', () => {
+    const tasksOf = (nonzeros: number, rankedGroups: number, memoryBytes: number): number =>
+      planControl(20_000, { nonzeros, rankedGroups }, { slots: 2, memoryBytes }).length;
+    expect(tasksOf(1e6, 0, 2 ** 32)).toBe(2);
+    const few = tasksOf(1e9, 0, 2 ** 32);
+    expect(few).toBeGreaterThan(8);
+    expect(tasksOf(2e9, 0, 2 ** 32)).toBeGreaterThan(1.8 * few);
+    expect(tasksOf(1e6, 10_000, 2 ** 32)).toBeGreaterThan(2);
+    // Kernels address 4 GiB.
+    expect(tasksOf(1e9, 0, 2 ** 38)).toBe(few);
+  });
+
   it('of groups cover every group once; dispersion has the control, fit has not', () => {
     const nonzeros = fc.array(fc.integer({ min: 0, max: 1e7 }), { minLength: 2, maxLength: 200 });
     fc.assert(
