@@ -36,7 +36,7 @@ const VARIANTS: Readonly<Record<string, readonly string[]>> = {
   everything: [...EVERYTHING, ...CRDS],
   'workers as a Job': ['--set', 'worker.kind=Job,worker.podDisruptionBudget.enabled=false'],
   'a HorizontalPodAutoscaler': ['--set', 'worker.autoscaling.kind=hpa'],
-  'no policy': ['--set', 'networkPolicy.enabled=false'],
+  'no volume, no policy': ['--set', 'coordinator.persistence.enabled=false,networkPolicy.enabled=false'],
 };
 
 async function helm(...args: string[]): Promise<string> {

@@ -36,7 +36,8 @@ export async function runProgram(
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     env: { ...process.env, ...options.environment },
   });
-  running.child.stdin?.end(options.input ?? '');
+  if (options.input === undefined) running.child.stdin?.end();
+  else running.child.stdin?.end(options.input);
   try {
     return { exitCode: 0, ...(await running) };
   } catch (error) {
@@ -57,7 +58,7 @@ export async function eventually<Answer>(
     const answer = await ask();
     if (answer !== null) return answer;
     if (Date.now() > endMs) throw new Error(`waited in vain for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
 
