@@ -64,15 +64,13 @@ const CONFLICTS: readonly Conflict[] = [
   },
   {
     when: (p) =>
-      p.shrink !== 'none' &&
-      tests('nb-glm')(p) &&
-      (hasCovariates(p) || p.minMu > 0 || p.sizeFactorScope !== 'global' || p.dispersionScope === 'per-comparison'),
+      p.shrink !== 'none' && tests('nb-glm')(p) && (hasCovariates(p) || p.minMu > 0 || p.sizeFactorScope !== 'global'),
     sentence:
-      '--shrink apeglm works on the compressed measures: with neither covariates, --min-mu nor per-comparison scopes',
+      '--shrink apeglm works on the compressed measures: with neither covariates, --min-mu nor --size-factor-scope',
     hint: 'run without it, then "shardex shrink DIR --method stats"',
   },
   {
-    when: (p) => p.shrink !== 'none' && hasCooks(p) && p.dispersionScope === 'per-comparison',
+    when: (p) => p.shrink !== 'none' && tests('nb-glm')(p) && hasCooks(p) && p.dispersionScope === 'per-comparison',
     sentence: '--shrink apeglm and --cooks would take the dispersions of a comparison from different sums',
     hint: 'leave out --cooks, or choose --dispersion-scope global',
   },
