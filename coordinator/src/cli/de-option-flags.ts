@@ -42,7 +42,7 @@ export function addDeOptions(command: Command): void {
     .option('--no-scale-size-factors', "keep the method's own scale (default: geometric mean 1)")
     .option('--dispersion <VALUE>', 'nb-glm: one dispersion for every gene (default: estimated)')
     .option('--dispersion-scope <SCOPE>', 'nb-glm: from global, per-comparison or control cells (default: global)')
-    .option('--dispersion-estimator <WHICH>', 'nb-glm: map, gene-wise, trend or moments (default: map)')
+    .option('--dispersion-estimator <WHICH>', 'nb-glm: map, gene-wise, trend, moments or crispyx (default: map)')
     .option('--min-mu <VALUE>', 'nb-glm: least mean of a cell; PyDESeq2 and crispyx have 0.5 (default: 0, exact)')
     .option('--nb-test <lrt|wald>', 'nb-glm: likelihood ratio or Wald test (default: lrt)')
     .option('--wald-reference <normal|t>', 'nb-glm: distribution of the Wald statistic (default: normal)')

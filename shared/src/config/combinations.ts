@@ -40,6 +40,11 @@ const CONFLICTS: readonly Conflict[] = [
     hint: 'leave out one of the two',
   },
   {
+    when: (p) => p.dispersionEstimator === 'crispyx' && p.dispersionScope === 'per-comparison',
+    sentence: '--dispersion-estimator crispyx takes the moments over the whole screen, not over a comparison',
+    hint: 'leave out --dispersion-scope per-comparison, or choose --dispersion-estimator moments',
+  },
+  {
     when: (p) => p.sizeFactorScope === 'per-comparison' && p.dispersionScope === 'global' && p.dispersion === null,
     sentence: 'dispersions over the whole screen need size factors over the whole screen',
     hint: 'add --dispersion-scope per-comparison, or leave out --size-factor-scope per-comparison',

@@ -27,8 +27,11 @@ export type SizeFactorScope = (typeof SIZE_FACTOR_SCOPES)[number];
 export const DISPERSION_SCOPES = ['global', 'per-comparison', 'control'] as const;
 export type DispersionScope = (typeof DISPERSION_SCOPES)[number];
 
-/** Maximum a posteriori about the trend, the gene's own Cox–Reid estimate, the trend itself, or the gene's moments. */
-export const DISPERSION_ESTIMATORS = ['map', 'gene-wise', 'trend', 'moments'] as const;
+/**
+ * Maximum a posteriori about the trend, the gene's own Cox–Reid estimate, the trend itself, the gene's moments, or crispyx's
+ * moments halfway to its trend.
+ */
+export const DISPERSION_ESTIMATORS = ['map', 'gene-wise', 'trend', 'moments', 'crispyx'] as const;
 export type DispersionEstimator = (typeof DISPERSION_ESTIMATORS)[number];
 
 export const NB_TESTS = ['lrt', 'wald'] as const;

@@ -19,8 +19,6 @@ const OTHER_CHOICES: DeFlags = {
   waldReference: 't',
   se: 'robust',
   reference: 'other-perturbed',
-  cooks: true,
-  cooksFilter: true,
   shrinkPrior: 'global',
   rankPrecision: 'float32',
   minCellsExpressed: '3',
@@ -77,8 +75,6 @@ describe('options of de', () => {
       waldReference: 't',
       standardErrors: 'robust',
       reference: 'other-perturbed',
-      cooks: true,
-      cooksFilter: true,
       shrinkPrior: 'global',
       rankPrecision: 'float32',
       minCellsExpressed: 3,
@@ -111,6 +107,12 @@ describe('options of de', () => {
     });
   });
 
+  it('leaves out what a preset says of choices that are made otherwise', () => {
+    const given = parseDeOptions('f', { out: 'o', preset: 'crispyx', dispersion: '0.2' });
+    expect([given.dispersion, given.dispersionEstimator]).toEqual([0.2, 'map']);
+    expect(parseDeOptions('f', { out: 'o', preset: 'crispyx', inputScale: 'log1p' }).sizeFactors).toBe('total');
+  });
+
   it('reads the design of the NB-GLM and its dispersions', () => {
     const flags: DeFlags = {
       out: 'o',
@@ -121,6 +123,8 @@ describe('options of de', () => {
       dispersionScope: 'per_comparison',
       dispersionEstimator: 'gene-wise',
       minMu: '0.5',
+      cooks: true,
+      cooksFilter: true,
     };
     expect(parseDeOptions('f', flags)).toEqual({
       ...DEFAULT_DE_PARAMETERS,
@@ -133,6 +137,8 @@ describe('options of de', () => {
       dispersionScope: 'per-comparison',
       dispersionEstimator: 'gene-wise',
       minMu: 0.5,
+      cooks: true,
+      cooksFilter: true,
     });
   });
 

@@ -188,6 +188,10 @@ export function parseDeOptions(input: string, flags: DeFlags): DeParameters {
   if (flags.out === undefined || flags.out.trim() === '') {
     throw new InvalidInputError('there is no folder for the results', { hint: 'name one with --out DIR' });
   }
+  // What a preset says of counts has no meaning on the log scale.
+  const forCounts = flags.inputScale === 'log1p' ? DEFAULT_DE_PARAMETERS : defaults;
+  // A dispersion that is given needs no estimator, not even a preset's.
+  const estimation = flags.dispersion === undefined ? defaults : DEFAULT_DE_PARAMETERS;
   const parameters: DeParameters = {
     input,
     output: flags.out,
@@ -209,10 +213,10 @@ export function parseDeOptions(input: string, flags: DeFlags): DeParameters {
     ),
     minCellsPerGene: given(flags.minCellsPerGene, count('--min-cells-per-gene'), defaults.minCellsPerGene),
     minCellsExpressed: given(flags.minCellsExpressed, count('--min-cells-expressed'), defaults.minCellsExpressed),
-    minTotalCount: given(flags.minTotalCount, count('--min-total-count'), defaults.minTotalCount),
+    minTotalCount: given(flags.minTotalCount, count('--min-total-count'), forCounts.minTotalCount),
     minNonzero: given(flags.minNonzero, count('--min-nonzero'), defaults.minNonzero),
     lowExpressionFilter: flags.lowExpressionFilter ?? defaults.lowExpressionFilter,
-    sizeFactors: given(flags.sizeFactors, parseSizeFactors, defaults.sizeFactors),
+    sizeFactors: given(flags.sizeFactors, parseSizeFactors, forCounts.sizeFactors),
     scaleSizeFactors: flags.scaleSizeFactors ?? defaults.scaleSizeFactors,
     dispersion: given(flags.dispersion, parseDispersion, defaults.dispersion),
     sizeFactorScope: given(
@@ -223,12 +227,12 @@ export function parseDeOptions(input: string, flags: DeFlags): DeParameters {
     dispersionScope: given(
       flags.dispersionScope,
       oneOf(DISPERSION_SCOPES, '--dispersion-scope', 'scope'),
-      defaults.dispersionScope,
+      estimation.dispersionScope,
     ),
     dispersionEstimator: given(
       flags.dispersionEstimator,
       oneOf(DISPERSION_ESTIMATORS, '--dispersion-estimator', 'estimator'),
-      defaults.dispersionEstimator,
+      estimation.dispersionEstimator,
     ),
     minMu: given(flags.minMu, parseMinMu, defaults.minMu),
     nbTest: given(flags.nbTest, oneOf(NB_TESTS, '--nb-test', 'test'), defaults.nbTest),

@@ -9,7 +9,7 @@ import type { DeParameters, Preset } from './de-parameters.js';
 export const PRESET_PARAMETERS: Readonly<Record<Preset, Partial<DeParameters>>> = {
   crispyx: {
     sizeFactors: 'sparse',
-    dispersionEstimator: 'moments',
+    dispersionEstimator: 'crispyx',
     minMu: 0.5,
     nbTest: 'wald',
     minTotalCount: 1,

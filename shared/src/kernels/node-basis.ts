@@ -105,7 +105,7 @@ export function normalisedTotals(measures: GroupMeasures, nodes: NodeSet): Float
   return sumsOverNodes(measures.S, measures.nGenes, nodes, (s) => s);
 }
 
-/** Σ_i (y_ij / s_i)² of every gene, from the measures of squared counts: Σ_k Q_jk / s_k². */
+/** Σ_i v_ij / s_i² of every gene, from the measures Q of v: Σ_k Q_jk / s_k². With v = y² these are the squares of y/s. */
 export function normalisedSquares(squares: Float64Array, nGenes: number, nodes: NodeSet): Float64Array {
   return sumsOverNodes(squares, nGenes, nodes, (s) => s * s);
 }

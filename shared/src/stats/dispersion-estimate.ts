@@ -85,15 +85,17 @@ export function estimateDispersions(input: DispersionInput): DispersionEstimate 
 /**
  * The dispersions of one estimator; the trend stands in for genes about which it says nothing.
  *
- * @param moments - by the method of moments
+ * @param moments - of the estimators by moments
  */
 export function chosenDispersions(
   estimate: DispersionEstimate,
-  estimator: 'map' | 'gene-wise' | 'trend' | 'moments',
+  estimator: 'map' | 'gene-wise' | 'trend' | 'moments' | 'crispyx',
   moments: Float64Array | null,
 ): Float64Array {
   const { final, genewise, trend } = estimate;
-  const chosen = { map: final, 'gene-wise': genewise, trend, moments: moments ?? trend }[estimator];
+  const chosen = { map: final, 'gene-wise': genewise, trend, moments: moments ?? trend, crispyx: moments ?? trend }[
+    estimator
+  ];
   return chosen.map((alpha, gene) => (Number.isNaN(alpha) ? trend[gene] : alpha));
 }
 

@@ -33,7 +33,7 @@ const tableOf = (rows) =>
   );
 
 export const parity = async (/** @type {string} */ folder) => {
-  const rows = { pydeseq2: [], crispyxNb: [], ranks: [] };
+  const rows = { pydeseq2: [], crispyxNb: [], ranks: [], welch: [] };
   for (const { dataset, title, control, covariate } of SCREENS) {
     const source = sharedFile(`data/${dataset}.h5ad`);
     const reference = dirname(sharedFile(`reference/${dataset}/pydeseq2_meta.json`));
@@ -65,6 +65,8 @@ export const parity = async (/** @type {string} */ folder) => {
     if (!existsSync(at('crispyx_wilcoxon_batch.h5ad'))) peers('ranks', normalised, at('crispyx'), control, covariate);
     const given = [...design, '--input-scale', 'log1p', '--preset', 'crispyx'];
     const ranks = analysed(at('ranks'), normalised, ...given, '--tests', 'wilcoxon,t-test');
+    const welch = [join(ranks, 't_test.h5ad'), at('crispyx_t_test.h5ad'), normalised, control, title];
+    rows.welch.push(compared('welch', ...welch));
     const unit = ['--batch-column', covariate, '--batch-weights', 'unit'];
     const strata = analysed(at('strata'), normalised, ...given, '--tests', 'wilcoxon', ...unit);
     for (const [test, ours, theirs] of [
@@ -81,4 +83,6 @@ export const parity = async (/** @type {string} */ folder) => {
   tableOf(rows.crispyxNb);
   say('crispyx, ranks and means\n');
   tableOf(rows.ranks);
+  say('The t statistic in double precision, relative to at least 1\n');
+  tableOf(rows.welch);
 };

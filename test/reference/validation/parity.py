@@ -3,6 +3,7 @@
     python parity.py pydeseq2 OUR_FOLDER REFERENCE_FOLDER TITLE [COVARIATE]
     python parity.py crispyx-nb OUR_FOLDER CRISPYX.h5ad TITLE
     python parity.py ranks OURS.h5ad CRISPYX.h5ad TITLE
+    python parity.py welch OURS.h5ad CRISPYX.h5ad NORMALISED.h5ad CONTROL TITLE    both beside scipy
 """
 import glob
 import json
@@ -97,4 +98,18 @@ def ranks(ours, theirs, title):
     }))
 
 
-{"pydeseq2": pydeseq2, "crispyx-nb": crispyx_nb, "ranks": ranks}[sys.argv[1]](*sys.argv[2:])
+def welch(ours, theirs, normalised, control, title):
+    from scipy.stats import ttest_ind
+
+    mine, peer = (layers_of(path, ["X", "z_score"]) for path in (ours, theirs))
+    data = anndata.read_h5ad(normalised)
+    values, labels = data.X.toarray().astype(float), data.obs["perturbation"].astype(str).to_numpy()
+    rows = list(peer["X"].index)
+    t = np.array([ttest_ind(values[labels == row], values[labels == control], equal_var=False).statistic for row in rows])
+    of = lambda layers: layers["z_score"].loc[rows].to_numpy()
+    ok = np.isfinite(t) & np.isfinite(of(mine)) & np.isfinite(of(peer))
+    worst = lambda layers: float((np.abs(of(layers) - t) / np.maximum(1, np.abs(t)))[ok].max())
+    print(json.dumps({"": title, "pairs": int(ok.sum()), "t, ours from scipy's": worst(mine), "t, crispyx's from scipy's": worst(peer)}))
+
+
+{"welch": welch, "pydeseq2": pydeseq2, "crispyx-nb": crispyx_nb, "ranks": ranks}[sys.argv[1]](*sys.argv[2:])

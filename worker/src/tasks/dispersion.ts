@@ -28,14 +28,16 @@ type DispersionSpec = Extract<TaskSpec, { kind: 'dispersion' }>;
  *
  * Arrays of the output (G genes, A grid points): `profileSums` i64 G × A in per-gene quanta; `normalisedQuanta` f64 G, whole
  * numbers of quanta of Σ y/s; the count histograms `histogramDense` and `histogramOverflow`. For dispersions by moments also
- * `squareQuanta` f64 G of Σ (y/s)² and `inverseQuanta` f64 1 of Σ 1/s. All of them are exact sums.
+ * `squareQuanta` f64 G of Σ (y/s)² and `inverseQuanta` f64 1 of Σ 1/s, for crispyx's `overFactorQuanta` f64 G of Σ y/s². All of
+ * them are exact sums.
  *
  * With categorical covariates every stratum of a group is a group of its own: the means are those of the saturated model.
  */
 export async function runDispersion(scope: TaskScope, spec: DispersionSpec): Promise<TaskOutput> {
   const { job, heap, runtime } = scope;
   const { nGenes, parameters } = job.context;
-  const withMoments = parameters.dispersionEstimator === 'moments';
+  const isCrispyx = parameters.dispersionEstimator === 'crispyx';
+  const withMoments = isCrispyx || parameters.dispersionEstimator === 'moments';
   const factors = await job.cellFactors();
   const nodes = nodeSetOf(factors);
   const grid = createDispersionGrid();
@@ -52,6 +54,7 @@ export async function runDispersion(scope: TaskScope, spec: DispersionSpec): Pro
   const ofInverses = inverseSizeFactorQuanta(factors.summary.keptCells, leastFactor);
   const normalisedQuanta = new Float64Array(nGenes);
   const squareQuanta = new Float64Array(nGenes);
+  const overFactorQuanta = new Float64Array(nGenes);
   const inverseQuanta = new Float64Array(1);
   let cells = 0;
   let groups = 0;
@@ -71,6 +74,7 @@ export async function runDispersion(scope: TaskScope, spec: DispersionSpec): Pro
         addQuanta(normalisedQuanta, normalisedTotals(stratum, nodes), quanta);
         if (stratum.squares !== null) {
           addQuanta(squareQuanta, normalisedSquares(stratum.squares, nGenes, nodes), ofSquares);
+          if (isCrispyx) addQuanta(overFactorQuanta, normalisedSquares(stratum.S, nGenes, nodes), ofSquares);
           inverseQuanta[0] += Math.round(inverseSizeFactors(stratum, nodes) * ofInverses);
         }
         groups++;
@@ -88,6 +92,7 @@ export async function runDispersion(scope: TaskScope, spec: DispersionSpec): Pro
     histogramDense: dense,
     histogramOverflow: overflow,
     ...(withMoments ? { squareQuanta, inverseQuanta } : {}),
+    ...(isCrispyx ? { overFactorQuanta } : {}),
   });
   return { parts, bytesRead: rows.bytesRead, nonzeros, fits: groups * nGenes * grid.logAlphas.length, warnings: [] };
 }

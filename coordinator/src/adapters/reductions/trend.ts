@@ -7,6 +7,7 @@ import {
 } from '@shardex/shared/artifacts';
 import {
   chosenDispersions,
+  crispyxDispersions,
   CountHistogram,
   createDispersionGrid,
   estimateDispersions,
@@ -16,6 +17,7 @@ import {
   normalisedSumQuanta,
   type DispersionEstimate,
   type DispersionInput,
+  type NormalisedMoments,
   type NormalisedSums,
 } from '@shardex/shared/stats';
 import { withArtifact, type ReductionScope } from './scratch.js';
@@ -40,7 +42,9 @@ export async function reduceTrend(scope: ReductionScope): Promise<readonly strin
   const { dispersionEstimator } = context.parameters;
   const sums = await addGroups(scope);
   const estimate = estimateDispersions(sums);
-  const moments = dispersionEstimator === 'moments' ? momentDispersions(sums) : null;
+  const moments = { moments: momentDispersions, crispyx: asCrispyx }[dispersionEstimator as 'moments' | 'crispyx']?.(
+    sums,
+  );
   const summary: TrendSummary = {
     trendKind: estimate.trendKind,
     trendCoefficients: [...estimate.trendCoefficients],
@@ -53,20 +57,25 @@ export async function reduceTrend(scope: ReductionScope): Promise<readonly strin
       genewise: estimate.genewise,
       trend: estimate.trend,
       map: estimate.map,
-      final: chosenDispersions(estimate, dispersionEstimator, moments),
+      final: chosenDispersions(estimate, dispersionEstimator, moments ?? null),
       outlier: estimate.outlier,
     }),
   );
   return summary.warnings;
 }
 
+type ScreenSums = DispersionInput & NormalisedSums & Pick<NormalisedMoments, 'meanSizeFactor' | 'sumsOverFactor'>;
+
+const asCrispyx = ({ sumsOfSquares: sumSquares, ...sums }: ScreenSums): Float64Array =>
+  crispyxDispersions({ ...sums, sumSquares }).final;
+
 /** Adds up what the dispersion tasks left: the groups of `--dispersion-scope`. */
-async function addGroups(scope: ReductionScope): Promise<DispersionInput & NormalisedSums> {
+async function addGroups(scope: ReductionScope): Promise<ScreenSums> {
   const { store, context } = scope;
   const { nGenes, parameters } = context;
   const grid = createDispersionGrid();
   const profileSums = new BigInt64Array(nGenes * grid.logAlphas.length);
-  const [normalisedQuanta, squareQuanta] = [new Float64Array(nGenes), new Float64Array(nGenes)];
+  const [normalisedQuanta, squareQuanta, overFactorQuanta] = [0, 0, 0].map(() => new Float64Array(nGenes));
   const histogram = new CountHistogram(nGenes);
   let [inverseQuanta, nCells, nGroups] = [0, 0, 0];
   const names = scope.outputs['dispersion'] ?? [];
@@ -83,7 +92,10 @@ async function addGroups(scope: ReductionScope): Promise<DispersionInput & Norma
         }),
       );
       addTo(normalisedQuanta, await reader.f64('normalisedQuanta'));
-      if (parameters.dispersionEstimator === 'moments') {
+      if (parameters.dispersionEstimator === 'crispyx') {
+        addTo(overFactorQuanta, await reader.f64('overFactorQuanta'));
+      }
+      if (parameters.dispersionEstimator === 'moments' || parameters.dispersionEstimator === 'crispyx') {
         addTo(squareQuanta, await reader.f64('squareQuanta'));
         inverseQuanta += (await reader.f64('inverseQuanta'))[0];
       }
@@ -100,6 +112,7 @@ async function addGroups(scope: ReductionScope): Promise<DispersionInput & Norma
       leastFactor: Math.exp(reader.meta.nodes.logMin),
       geneTotal: await reader.f64('geneTotal'),
       quantumExponents: await reader.i32('quantumExponents'),
+      sizeFactor: await reader.f64('sizeFactor'),
     }),
   );
   const quanta = normalisedSumQuanta(factors.geneTotal, factors.leastFactor);
@@ -115,9 +128,17 @@ async function addGroups(scope: ReductionScope): Promise<DispersionInput & Norma
     nGroups,
     meanNormalised: sums.map((sum) => sum / nCells),
     sums,
+    meanSizeFactor: meanOf(factors.sizeFactor),
+    sumsOverFactor: overFactorQuanta.map((sum, gene) => sum / ofSquares[gene]),
     sumsOfSquares: squareQuanta.map((sum, gene) => sum / ofSquares[gene]),
     inverseSizeFactors: inverseQuanta / inverseSizeFactorQuanta(factors.keptCells, factors.leastFactor),
   };
+}
+
+/** Of the cells that take part; the others are NaN. */
+function meanOf(factors: Float64Array): number {
+  const kept = factors.filter((factor) => !Number.isNaN(factor));
+  return kept.reduce((sum, factor) => sum + factor, 0) / kept.length;
 }
 
 function addTo(sums: Float64Array, values: Float64Array): void {
@@ -129,4 +150,5 @@ interface FactorArrays {
   readonly leastFactor: number;
   readonly geneTotal: Float64Array;
   readonly quantumExponents: Int32Array;
+  readonly sizeFactor: Float64Array;
 }
