@@ -11,7 +11,7 @@ export function fitWarnings({ groupLabels, geneNames }: JobContext, fits: FitOut
   if (count > 0) {
     const names = first.map(([row, gene]) => `${groupLabels[fits.groups[row]]} ${geneNames[gene]}`);
     warnings.push(
-      `${count} ${count === 1 ? 'fit' : 'fits'} did not converge, as their status says: ${listed(names, count)}`,
+      `${count} ${count === 1 ? 'fit' : 'fits'} did not converge (status not-converged): ${listed(names, count)}`,
     );
   }
   const fallbacks = (fits.trends ?? []).flatMap(({ trendKind }, row) =>
