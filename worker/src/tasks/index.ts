@@ -44,7 +44,14 @@ async function jobOf(scratchUri: string): Promise<JobData> {
     current = { scratchUri, job: JobData.open(scratchUri) };
     await previous?.job.then((job) => job.close()).catch(() => undefined);
   }
-  return current.job;
+  const { job } = current;
+  try {
+    return await job;
+  } catch (error) {
+    // What is missing now may be there again when the next task comes.
+    current = null;
+    throw error;
+  }
 }
 
 function compute(scope: TaskScope): Promise<TaskOutput> {
