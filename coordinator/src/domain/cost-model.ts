@@ -68,6 +68,7 @@ export function stageCosts(parameters: DeParameters, size: JobSize): Readonly<Re
   const rows = size.nonzeros * SCRATCH_BYTES_PER_NONZERO;
   const pairs = (size.groups - 1) * size.genes;
   const output = parameters.tests.reduce((sum, test) => sum + testFileBytes(parameters, test, size), 0);
+  const hasOwn = parameters.tests.includes('nb-glm') && parameters.dispersionScope === 'per-comparison';
   const seconds = (nanoseconds: number): number => nanoseconds / 1e9;
   return {
     scan: { bytesRead: size.inputBytes, coreSeconds: seconds(size.nonzeros * NANOSECONDS.scanNonzero) },
@@ -86,7 +87,9 @@ export function stageCosts(parameters: DeParameters, size: JobSize): Readonly<Re
     fit: {
       bytesRead: rows + frozenBytes(parameters, size),
       coreSeconds: seconds(
-        size.nonzeros * NANOSECONDS.fitNonzero + pairs * parameters.tests.length * NANOSECONDS.fitPair,
+        size.nonzeros * NANOSECONDS.fitNonzero +
+          pairs * parameters.tests.length * NANOSECONDS.fitPair +
+          pairs * (hasOwn ? NANOSECONDS.trendGene : 0),
       ),
     },
     'shrink-prior': { bytesRead: pairs * 8 * SEARCH_PASSES, coreSeconds: seconds(pairs * NANOSECONDS.shrinkPriorPair) },
