@@ -45,8 +45,8 @@ describeWithPart({
     beforeAll(async () => {
       folder = await mkdtemp(join(tmpdir(), 'shardex-test-'));
       const bases = ['--build-arg', `BUILD_IMAGE=${node}`, '--build-arg', `RUNTIME_IMAGE=${debian}`];
-      // The host's network reaches the registries; health checks are a field of Docker's format.
-      const way = ['--isolation', 'chroot', '--network', 'host', '--format', 'docker'];
+      // The host's network reaches the registries; health checks are a field of Docker's format; stages leave nothing behind.
+      const way = ['--isolation', 'chroot', '--network', 'host', '--format', 'docker', '--layers=false'];
       await succeed('build', ...way, ...bases, '--file', join(ROOT, 'deploy', 'Containerfile'), '--tag', IMAGE, ROOT);
     }, 900_000);
     afterAll(async () => {
