@@ -38,11 +38,19 @@ function parseSwitch(text: string, source: string): boolean {
   throw new InvalidInputError(`${source} "${text}" is neither true nor false`, { hint: 'write true or false' });
 }
 
+/** Its lock and its journal need a file system. */
+function parseFolder(text: string, source: string): string {
+  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return text;
+  throw new InvalidInputError(`${source} "${text}" is no folder`, {
+    hint: 'name a folder of this machine or a shared one',
+  });
+}
+
 export const COORDINATOR_SETTING_SPECS: SettingSpecs<CoordinatorSettings> = {
   listen: { otherwise: DEFAULT_COORDINATOR_ADDRESS, parse: parseAddress },
   allowInsecure: { otherwise: false, parse: parseSwitch },
   metricsPort: { otherwise: null, parse: (text, source) => parseWholeNumber(text, source, 0, 65_535) },
-  state: { otherwise: null, parse: (text) => text },
+  state: { otherwise: null, parse: parseFolder },
   leaseMs: { otherwise: 30_000, parse: (text, source) => parseWholeNumber(text, source, 100) },
   maxAttempts: { otherwise: 4, parse: (text, source) => parseWholeNumber(text, source, 1, 100) },
   taskTimeoutMs: { otherwise: 3_600_000, parse: (text, source) => parseWholeNumber(text, source, 0) },
