@@ -22,9 +22,10 @@ const everything = (path: string): Map<string, unknown> => {
   try {
     for (const name of ['/', ...file.paths()]) {
       const object = file.get(name);
-      if (object === null) continue;
+      if (object === null || !('attrs' in object)) continue;
       if ('value' in object) found.set(name, object.value);
-      for (const [key, attribute] of Object.entries(object.attrs)) found.set(`${name}@${key}`, attribute.value);
+      for (const [key, attribute] of Object.entries(object.attrs as Record<string, { value: unknown }>))
+        found.set(`${name}@${key}`, attribute.value);
     }
     return found;
   } finally {
