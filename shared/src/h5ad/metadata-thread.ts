@@ -1,18 +1,17 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { toShardexError, type ErrorDetails, type ErrorTag } from '../errors/index.js';
 import { countReadsIn, type ReadCounter } from './h5wasm-module.js';
-import { readMetadataHere } from './read-metadata.js';
+import { MetadataFile } from './read-metadata.js';
 import type { H5adMetadata, MetadataRequest } from './types.js';
 
-/** What the thread is started with. */
+/** What the thread is started with. It opens the file and then answers one request after the other. */
 export interface MetadataAssignment {
   readonly path: string;
-  readonly request: MetadataRequest;
   /** Tells the starter that the thread gets on. */
   readonly reads: ReadCounter;
 }
 
-/** What the thread posts, once: structured clone would strip an error of its tag. */
+/** The answer to a request: structured clone would strip an error of its tag. */
 export type MetadataReply =
   | { readonly ok: true; readonly metadata: H5adMetadata }
   | {
@@ -23,14 +22,21 @@ export type MetadataReply =
       readonly details: ErrorDetails;
     };
 
-async function reply({ path, request, reads }: MetadataAssignment): Promise<MetadataReply> {
-  countReadsIn(reads);
+const { path, reads } = workerData as MetadataAssignment;
+countReadsIn(reads);
+const opening = MetadataFile.open(path);
+// A failure is told to whoever asks first.
+opening.catch(() => undefined);
+
+async function reply(request: MetadataRequest): Promise<MetadataReply> {
   try {
-    return { ok: true, metadata: await readMetadataHere(path, request) };
+    return { ok: true, metadata: await (await opening).read(request) };
   } catch (error) {
     const { tag, message, hint, details } = toShardexError(error, `reading ${path}`);
     return { ok: false, tag, message, hint, details };
   }
 }
 
-parentPort?.postMessage(await reply(workerData as MetadataAssignment));
+parentPort?.on('message', (request: MetadataRequest) => {
+  void reply(request).then((answer) => parentPort?.postMessage(answer));
+});

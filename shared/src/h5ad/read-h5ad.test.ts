@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeSmallH5ad, type Matrix, type SmallH5ad } from '../../../test/support/small-h5ad.js';
 import { openByteSource } from '../storage/index.js';
 import {
+  openH5adMetadata,
   openRowSource,
   packMatrixDescriptor,
   readH5adMetadata,
@@ -195,6 +196,25 @@ describe('the metadata of an h5ad file', () => {
     expect(metadata.duplicateVarNames).toEqual({ count: 1, example: 'g' });
     expect(metadata.warnings).toEqual(['1 gene names occur more than once, "g" for one']);
     expect(metadata.matrices.map((matrix) => matrix.path)).toEqual(['X', 'raw/X']);
+  });
+});
+
+describe('a session', () => {
+  it('answers one request after the other, the good ones also after a bad one', async () => {
+    const session = openH5adMetadata(await written([[1, 2, 3]], 3));
+    try {
+      expect(await session.read({ varNames: false })).toMatchObject({ nObs: 1, nVar: 3, varNames: null });
+      await expect(session.read({ obsColumns: ['absent'] })).rejects.toMatchObject({ tag: 'InvalidInput' });
+      expect((await session.read({ matrix: 'X' })).descriptor).toMatchObject({ nRows: 1, nColumns: 3 });
+    } finally {
+      await session.close();
+    }
+  });
+
+  it('tells with the first answer that there is no such file, and closes all the same', async () => {
+    const session = openH5adMetadata(newPath());
+    await expect(session.read({})).rejects.toMatchObject({ tag: 'InvalidInput' });
+    await session.close();
   });
 });
 

@@ -7,30 +7,42 @@ import { describeMatrix, listMatrices } from './read-matrices.js';
 import type { DuplicateNames, H5adMetadata, MatrixDescriptor, MetadataRequest, ObsColumn } from './types.js';
 
 /**
- * Reads an h5ad file's metadata in this very thread. The HDF5 library's memory never shrinks, so a process that is to
- * live calls `readH5adMetadata` instead, which does this in a thread of its own.
- *
- * @throws InvalidInputError for what is not an h5ad file, or lacks what was asked for
- * @throws CorruptDataError, UnsupportedDataError
+ * An open h5ad file whose metadata are read in this very thread. The HDF5 library's memory never shrinks, so a process
+ * that is to live calls `openH5adMetadata` instead, which does this in a thread of its own.
  */
-export async function readMetadataHere(path: string, request: MetadataRequest): Promise<H5adMetadata> {
-  // The HDF5 library reads without awaiting.
-  const source = isS3Uri(path) ? await BlockingByteSource.open(path) : await openByteSource(path);
-  try {
-    const bytes = await Hdf5Bytes.open(source);
-    if (bytes.openForWriting) {
-      throw new InvalidInputError(`${source.uri} is open in a program that writes to it, or that program crashed`, {
-        hint: 'close it there; after a crash run "h5clear -s"',
-      });
-    }
-    const file = await Hdf5File.open(bytes);
+export class MetadataFile {
+  private constructor(
+    private readonly source: ByteSource,
+    private readonly bytes: Hdf5Bytes,
+    private readonly file: Hdf5File,
+  ) {}
+
+  /** @throws InvalidInputError for what is not an HDF5 file, or open for writing; CorruptDataError */
+  static async open(path: string): Promise<MetadataFile> {
+    // The HDF5 library reads without awaiting.
+    const source = isS3Uri(path) ? await BlockingByteSource.open(path) : await openByteSource(path);
     try {
-      return await assemble(source, bytes, file, request);
-    } finally {
-      file.close();
+      const bytes = await Hdf5Bytes.open(source);
+      if (bytes.openForWriting) {
+        throw new InvalidInputError(`${source.uri} is open in a program that writes to it, or that program crashed`, {
+          hint: 'close it there; after a crash run "h5clear -s"',
+        });
+      }
+      return new MetadataFile(source, bytes, await Hdf5File.open(bytes));
+    } catch (error) {
+      await source.close();
+      throw error;
     }
-  } finally {
-    await source.close();
+  }
+
+  /** @throws InvalidInputError for what is no h5ad file, or lacks what was asked for; CorruptDataError, UnsupportedDataError */
+  read(request: MetadataRequest): Promise<H5adMetadata> {
+    return assemble(this.source, this.bytes, this.file, request);
+  }
+
+  async close(): Promise<void> {
+    this.file.close();
+    await this.source.close();
   }
 }
 

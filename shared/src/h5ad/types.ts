@@ -4,7 +4,7 @@
  * Everything here survives structured clone, so that it can be made in a thread and posted out of it.
  *
  * Functions of this room that produce or consume these types:
- * - `readH5adMetadata(path, request): Promise<H5adMetadata>`
+ * - `readH5adMetadata(path, request): Promise<H5adMetadata>`, or several requests by `openH5adMetadata(path)`
  * - `readObsColumn(path, name): Promise<ObsColumn>`
  * - `openRowSource(descriptor, byteSource, options?): RowSource`
  * - `readRowOffsets(descriptor, byteSource): Promise<Float64Array>` (validated indptr of a sparse matrix)

@@ -4,8 +4,9 @@ import {
   columnLabels,
   fitRecord,
   openRowSource,
-  readH5adMetadata,
+  openH5adMetadata,
   type H5adMetadata,
+  type H5adMetadataSession,
   type MatrixDescriptor,
   type ObsColumn,
 } from '@shardex/shared/h5ad';
@@ -36,9 +37,18 @@ const SAMPLE_NONZEROS = 500_000;
  * @throws InvalidInputError, UnsupportedDataError, CorruptDataError with the sentence the user reads
  */
 export async function readInput(parameters: DeParameters): Promise<ResolvedInput> {
+  const file = openH5adMetadata(parameters.input);
+  try {
+    return await resolveInput(parameters, file);
+  } finally {
+    await file.close();
+  }
+}
+
+async function resolveInput(parameters: DeParameters, file: H5adMetadataSession): Promise<ResolvedInput> {
   const path = parameters.input;
-  const overview = await readH5adMetadata(path, {});
-  const choice = await chooseDesign(parameters, overview);
+  const overview = await file.read({ varNames: false });
+  const choice = await chooseDesign(parameters, overview, file);
   const factorColumn = sizeFactorColumn(parameters.sizeFactors);
   const wanted = [choice.column, ...(factorColumn === null ? [] : [factorColumn])];
   const covariateColumns = covariateNames(parameters, choice.column);
@@ -46,7 +56,7 @@ export async function readInput(parameters: DeParameters): Promise<ResolvedInput
   const matrix =
     parameters.layer === null ? 'X' : parameters.layer === 'raw/X' ? 'raw/X' : `layers/${parameters.layer}`;
   requireMatrix(overview, matrix);
-  const metadata = await readH5adMetadata(path, {
+  const metadata = await file.read({
     matrix,
     obsColumns: [...wanted, ...covariateColumns],
     varNames: true,
@@ -104,6 +114,7 @@ export async function readInput(parameters: DeParameters): Promise<ResolvedInput
 async function chooseDesign(
   parameters: DeParameters,
   overview: H5adMetadata,
+  file: H5adMetadataSession,
 ): Promise<{ column: string; control: string; said: string[] }> {
   const { perturbationColumn, controlLabel } = parameters;
   if (perturbationColumn !== null) requireColumn(overview, perturbationColumn);
@@ -115,7 +126,7 @@ async function chooseDesign(
       perturbationColumn === null ? kind === 'categorical' || kind === 'string' : name === perturbationColumn,
     )
     .map(({ name }) => name);
-  const { columns } = await readH5adMetadata(parameters.input, { obsColumns: readable, varNames: false });
+  const { columns } = await file.read({ obsColumns: readable, varNames: false });
   const candidates = columns.map((column) => {
     const { codes, labels } = columnLabels(column);
     const kind = column.kind === 'categorical' || column.kind === 'string' ? ('label' as const) : ('number' as const);
