@@ -107,6 +107,17 @@ describe('a job over gRPC', () => {
     expect(events.map((event) => event.kind)).toEqual(kinds);
   });
 
+  it.each([
+    ['9.9.9', 'the worker on here is shardex 9.9.9, the coordinator '],
+    ['', 'the worker on here is shardex of an unknown version, the coordinator '],
+  ])('refuses a worker of version "%s", for good', async (version, sentence) => {
+    const { client, coordinator } = await start();
+    const refusal = await RpcWorker.register(client, 2 ** 30, version).catch((error: unknown) => error as ShardexError);
+    expect(refusal).toMatchObject({ tag: 'UnsupportedData' });
+    expect((refusal as ShardexError).message).toContain(sentence);
+    expect(coordinator.engine.workers()).toEqual([]);
+  });
+
   it('answers a pull that was waiting before there was work', async () => {
     const { client } = await start();
     const worker = await RpcWorker.register(client);

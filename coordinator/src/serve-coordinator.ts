@@ -2,6 +2,7 @@ import { createLogger } from '@shardex/shared/telemetry';
 import { DePlanner } from './adapters/index.js';
 import type { CoordinatorSettings } from './cli/index.js';
 import { startCoordinator, type RunningCoordinator } from './coordinator-server.js';
+import type { ClusterShape } from './domain/index.js';
 import { streamResults } from './stream-results.js';
 
 /** Time that calls and reductions get to end when the coordinator is stopped. */
@@ -22,12 +23,14 @@ function splitAddress(address: string): { host: string; port: number } {
 export async function serveCoordinator(settings: CoordinatorSettings, signal: AbortSignal): Promise<void> {
   let coordinator: RunningCoordinator | null = null;
   // Shards are cut for the workers that are there when a stage begins.
-  const cluster = (): { slots: number; memoryBytes: number } => {
+  const { taskNonzeros } = settings;
+  const cluster = (): ClusterShape => {
     const workers = coordinator?.engine.workers() ?? [];
     // A worker runs one task a thread: each gets an equal part of its memory.
     const memories = workers.map(({ memoryBytes, threads }) => memoryBytes / threads).filter((bytes) => bytes > 0);
     const slots = workers.reduce((sum, { threads }) => sum + threads, 0);
-    return { slots: Math.max(1, slots), memoryBytes: Math.floor(Math.min(settings.taskMemory, ...memories)) };
+    const memoryBytes = Math.floor(Math.min(settings.taskMemory, ...memories));
+    return { slots: Math.max(1, slots), memoryBytes, ...(taskNonzeros === null ? {} : { taskNonzeros }) };
   };
   coordinator = await startCoordinator({
     planner: new DePlanner(cluster, streamResults),

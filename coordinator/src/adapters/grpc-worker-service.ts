@@ -1,9 +1,10 @@
 import type { WorkerService } from '@shardex/proto';
-import { InvalidInputError } from '@shardex/shared/errors';
+import { InvalidInputError, UnsupportedDataError } from '@shardex/shared/errors';
 import { taskId, workerId } from '@shardex/shared/ids';
 import { MAX_PULL_WAIT_MS, errorOfTag, leaseToWire, reportFromWire, type Handlers } from '@shardex/shared/rpc';
 import type { JobEngine } from './job-engine.js';
 import { toFailure } from './job-work.js';
+import { PRODUCT_VERSION } from './planner/index.js';
 
 /** What workers say, as calls of the engine. */
 export function workerHandlers(engine: JobEngine): Handlers<typeof WorkerService> {
@@ -11,6 +12,7 @@ export function workerHandlers(engine: JobEngine): Handlers<typeof WorkerService
     registerWorker: async ({ capabilities }) => {
       if (capabilities === undefined) throw new InvalidInputError('a worker registered without saying what it can do');
       const { version, host, pid, threads, memoryBytes } = capabilities;
+      requireSameVersion(version, host);
       const { heartbeatMs, leaseMs } = engine.options;
       const id = engine.register({ version, host, pid, threads, memoryBytes: Number(memoryBytes) });
       return { workerId: id, heartbeatIntervalMs: heartbeatMs, leaseMs };
@@ -38,6 +40,20 @@ export function workerHandlers(engine: JobEngine): Handlers<typeof WorkerService
       return {};
     },
   };
+}
+
+/**
+ * Another version may compute other bytes, or read scratch differently: within one job nobody would notice.
+ *
+ * @throws UnsupportedDataError, which ends the worker
+ */
+function requireSameVersion(version: string, host: string): void {
+  if (version === PRODUCT_VERSION) return;
+  const worker = host === '' ? 'the worker' : `the worker on ${host}`;
+  throw new UnsupportedDataError(
+    `${worker} is shardex ${version === '' ? 'of an unknown version' : version}, the coordinator ${PRODUCT_VERSION}`,
+    { hint: 'install the same version on both' },
+  );
 }
 
 const claimFrom = (claim: { readonly workerId: string; readonly taskId: string; readonly attempt: number }) => ({

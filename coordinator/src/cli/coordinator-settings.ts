@@ -29,6 +29,8 @@ export interface CoordinatorSettings {
   readonly taskTimeoutMs: number;
   /** Memory that a task is cut for at most, in bytes. */
   readonly taskMemory: number;
+  /** Nonzeros that a task is cut for, where memory allows; null: by the number of workers. */
+  readonly taskNonzeros: number | null;
   readonly logLevel: LogLevel;
 }
 
@@ -55,5 +57,6 @@ export const COORDINATOR_SETTING_SPECS: SettingSpecs<CoordinatorSettings> = {
   maxAttempts: { otherwise: 4, parse: (text, source) => parseWholeNumber(text, source, 1, 100) },
   taskTimeoutMs: { otherwise: 3_600_000, parse: (text, source) => parseWholeNumber(text, source, 0) },
   taskMemory: { otherwise: 2 * 2 ** 30, parse: parseMemorySize },
+  taskNonzeros: { otherwise: null, parse: (text, source) => parseWholeNumber(text, source, 1) },
   logLevel: { otherwise: 'info', parse: (text, source) => parseChoice(text, LOG_LEVELS, source, 'level') },
 };

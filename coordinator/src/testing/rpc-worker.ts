@@ -1,6 +1,7 @@
 import { WorkerService, type Lease } from '@shardex/proto';
 import type { TaskId } from '@shardex/shared/ids';
 import { reportToWire, unaryCall, type RpcClient } from '@shardex/shared/rpc';
+import { PRODUCT_VERSION } from '../adapters/index.js';
 
 /** A worker that does no work: it speaks the protocol, one call at a time, as the test says. */
 export class RpcWorker {
@@ -10,8 +11,8 @@ export class RpcWorker {
     readonly leaseMs: number,
   ) {}
 
-  static async register(client: RpcClient, memoryBytes = 2 ** 30): Promise<RpcWorker> {
-    const capabilities = { version: '0', host: 'here', pid: 1, threads: 1, memoryBytes: BigInt(memoryBytes) };
+  static async register(client: RpcClient, memoryBytes = 2 ** 30, version = PRODUCT_VERSION): Promise<RpcWorker> {
+    const capabilities = { version, host: 'here', pid: 1, threads: 1, memoryBytes: BigInt(memoryBytes) };
     const answer = await unaryCall(client, WorkerService.method.registerWorker, { capabilities });
     return new RpcWorker(client, answer.workerId, answer.leaseMs);
   }

@@ -32,6 +32,7 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
     .option('--max-attempts <N>', 'attempts at a task before its job fails (default: 4)')
     .option('--task-timeout-ms <N>', 'a task that takes longer is halved; 0: no limit (default: 3600000)')
     .option('--task-memory <SIZE>', 'memory that a task is cut for at most (default: 2GiB)')
+    .option('--task-nonzeros <N>', 'nonzeros that a task is cut for (default: by the number of workers)')
     .option('--log-level <LEVEL>', 'silent, error, warn, info or debug (default: info)')
     .option('--config <FILE>', 'YAML file with the same settings')
     .addHelpText('after', NOTES)
