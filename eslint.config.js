@@ -3,11 +3,13 @@ import js from '@eslint/js';
 import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
-const SOURCES = ['{proto,shared,coordinator,worker}/src/**/*.ts'];
+const SOURCES = ['{proto,shared,coordinator,worker}/src/**/*.ts', 'coordinator/page/src/**/*.ts'];
 const TESTS = ['**/*.test.ts', '**/{testing,fixtures}/**/*.ts', 'test/**/*.ts'];
 const SCRIPTS = ['**/*.{js,mjs}'];
 
 const program = fileURLToPath(new URL('./test/tsconfig.json', import.meta.url));
+/** What runs in a browser has another library of types. */
+const page = fileURLToPath(new URL('./coordinator/page/tsconfig.json', import.meta.url));
 
 const UNTYPED_THROW = {
   selector: 'ThrowStatement > :matches(NewExpression, CallExpression)[callee.name=/^(Error|TypeError|RangeError)$/]',
@@ -99,6 +101,10 @@ export default defineConfig(
       '@typescript-eslint/only-throw-error': ['error', { allowThrowingUnknown: true, allowThrowingAny: false }],
       eqeqeq: 'error',
     },
+  },
+  {
+    files: ['coordinator/page/src/**/*.ts'],
+    languageOptions: { parserOptions: { project: [page] } },
   },
   {
     files: SOURCES,

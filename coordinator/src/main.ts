@@ -17,6 +17,10 @@ const services: CliServices = {
     await serveCoordinator(settings, signal);
   },
   connect: connectCoordinator,
+  async buildReport(folder, perturbations) {
+    const { buildReport } = await import('./web/index.js');
+    return buildReport(folder, perturbations);
+  },
 };
 
 /**

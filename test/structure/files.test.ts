@@ -13,7 +13,7 @@ const DRAWER = /^(utils?|misc|common|helpers?)$/;
 /** Folders of one developer's or one test machine: nobody else has them. */
 const MACHINE_PATH = /(^|[^\w.$}-])\/(tmp|work|root|farm|srv\/lab|opt\/peers)\/[a-z]/i;
 
-const sources = [...readPackageSources(), ...readSources('test', 'shared/assembly')].filter(
+const sources = [...readPackageSources(), ...readSources('test', 'shared/assembly', 'coordinator/page')].filter(
   ({ path }) => !isGenerated(path),
 );
 const tracked = trackedFiles();

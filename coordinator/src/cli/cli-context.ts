@@ -50,6 +50,8 @@ export interface CliServices {
   /** Serves until `signal` fires. */
   serve(settings: CoordinatorSettings, signal: AbortSignal): Promise<void>;
   connect(address: string): CoordinatorClient;
+  /** A results folder as one HTML file, with plots of so many perturbations for each test. */
+  buildReport(folder: string, perturbations: number): Promise<string>;
 }
 
 /** The world as a command sees it. */

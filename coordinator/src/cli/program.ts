@@ -8,6 +8,7 @@ import { addInspectCommand } from './commands/inspect.js';
 import { addJobsCommand } from './commands/jobs.js';
 import { addLogsCommand } from './commands/logs.js';
 import { addPlanCommand } from './commands/plan.js';
+import { addReportCommand } from './commands/report.js';
 import { addResultsCommand } from './commands/results.js';
 import { addShrinkCommand } from './commands/shrink.js';
 import { addSimulateCommand } from './commands/simulate.js';
@@ -52,6 +53,7 @@ export function createProgram(context: CliContext): Command {
   addDeCommand(program, context);
   addShrinkCommand(program, context);
   addResultsCommand(program, context);
+  addReportCommand(program, context);
   program.commandsGroup('Cluster:');
   addCoordinatorCommand(program, context);
   addWorkerCommand(program);

@@ -72,6 +72,8 @@ async function assemble(
   const duplicateVarNames = varNames === null ? null : duplicatesOf(varNames);
   const columns: ObsColumn[] = [];
   for (const name of request.obsColumns ?? []) columns.push(await obs.read(name));
+  const geneColumns: ObsColumn[] = [];
+  for (const name of request.varColumns ?? []) geneColumns.push(await vars.read(name));
   return {
     path: label,
     sizeBytes: source.sizeBytes,
@@ -88,6 +90,7 @@ async function assemble(
     duplicateObsNames,
     duplicateVarNames,
     columns,
+    geneColumns,
     descriptor,
     descriptors,
     warnings: [...duplicateWarning('cell', duplicateObsNames), ...duplicateWarning('gene', duplicateVarNames)],

@@ -179,6 +179,8 @@ export interface MetadataRequest {
   readonly matrices?: readonly string[];
   /** Columns of obs to read. */
   readonly obsColumns?: readonly string[];
+  /** Columns of var to read. */
+  readonly varColumns?: readonly string[];
   /** Read the cells' names and look for duplicates (about 0.5 s a million cells). */
   readonly obsNames?: boolean;
   /** Read the genes' names and look for duplicates; those of `raw/var` when `matrix` is "raw/X". Default true. */
@@ -206,6 +208,8 @@ export interface H5adMetadata {
   readonly duplicateVarNames: DuplicateNames | null;
   /** The columns asked for, in the order of the request. */
   readonly columns: readonly ObsColumn[];
+  /** Those of var, likewise, one entry per gene. */
+  readonly geneColumns: readonly ObsColumn[];
   /** The matrix asked for, null when none was. */
   readonly descriptor: MatrixDescriptor | null;
   /** Those asked for as `matrices`, in that order. */

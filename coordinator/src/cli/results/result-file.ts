@@ -14,6 +14,15 @@ interface OpenLayer {
 /** Rows of some layers: `values(layer)` has (rowEnd − rowBegin) × genes entries, row-major. */
 export type ResultRows = ReadonlyMap<string, Float64Array>;
 
+/** Columns of var that stand for the control where all perturbations share it. */
+const GENE_COLUMNS = ['control_mean', 'pts_rest'] as const;
+
+function numbersOf(columns: readonly ObsColumn[], name: string): Float64Array | null {
+  const column = columns.find((each) => each.name === name);
+  if (column === undefined || (column.kind !== 'integer' && column.kind !== 'float')) return null;
+  return Float64Array.from(column.values as ArrayLike<number | bigint>, Number);
+}
+
 const fileName = (test: TestName): string => `${TEST_OUTPUTS[test].file}.h5ad`;
 
 /** Tests that have a result file in the folder, which may be s3://…; none where there is no such folder. */
@@ -48,7 +57,8 @@ export class ResultFile {
     const counts = ['n_cells', 'n_genes_tested'].filter((name) =>
       overview.obsColumns.some((column) => column.name === name),
     );
-    const metadata = await readH5adMetadata(path, { obsNames: true, varNames: true, obsColumns: counts });
+    const varColumns = GENE_COLUMNS.filter((name) => overview.varColumns.some((column) => column.name === name));
+    const metadata = await readH5adMetadata(path, { obsNames: true, varNames: true, obsColumns: counts, varColumns });
     return new ResultFile(test, path, metadata, await openByteSource(path));
   }
 
@@ -75,11 +85,12 @@ export class ResultFile {
 
   /** A numeric column of obs, one entry per perturbation; NaN where the file has none. */
   counts(name: 'n_cells' | 'n_genes_tested'): Float64Array {
-    const column: ObsColumn | undefined = this.metadata.columns.find((each) => each.name === name);
-    if (column === undefined || (column.kind !== 'integer' && column.kind !== 'float')) {
-      return new Float64Array(this.perturbations.length).fill(Number.NaN);
-    }
-    return Float64Array.from(column.values as ArrayLike<number | bigint>, Number);
+    return numbersOf(this.metadata.columns, name) ?? new Float64Array(this.perturbations.length).fill(Number.NaN);
+  }
+
+  /** A numeric column of var that describes the control cells, one entry per gene; null where the file has none. */
+  ofControl(name: (typeof GENE_COLUMNS)[number]): Float64Array | null {
+    return numbersOf(this.metadata.geneColumns, name);
   }
 
   /** Row of a perturbation. @throws InvalidInputError when it was not tested */

@@ -47,7 +47,14 @@ export function fakeContext(
     stderr: new TextOutput(settings.terminal ?? false),
     environment: settings.environment ?? {},
     folder: settings.folder ?? '/data',
-    services: { planJob: absent, runEmbedded: absent, serve: absent, connect: absent, ...services },
+    services: {
+      planJob: absent,
+      runEmbedded: absent,
+      serve: absent,
+      connect: absent,
+      buildReport: absent,
+      ...services,
+    },
     nowMs: () => 100_000,
     onInterrupt: (listener) => {
       listeners.add(listener);
