@@ -1,4 +1,5 @@
-import { parse } from 'yaml';
+import { createRequire } from 'node:module';
+import type * as Yaml from 'yaml';
 import { InvalidInputError } from '../errors/index.js';
 import { listNames, suggestName } from './suggest.js';
 
@@ -47,6 +48,8 @@ export const environmentName = (name: string): string => `SHARDEX_${kebab(name).
  * @throws InvalidInputError when the text is no YAML, no mapping, or a value is not a plain one
  */
 export function parseConfigFile(text: string, path: string): ConfigFile {
+  // Loaded when it is needed: most processes are given no file.
+  const { parse } = createRequire(import.meta.url)('yaml') as typeof Yaml;
   let document: unknown;
   try {
     document = parse(text);

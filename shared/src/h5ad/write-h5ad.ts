@@ -36,6 +36,7 @@ const CSR_PARTS = { values: 'X/data', indices: 'X/indices', indptr: 'X/indptr' }
  */
 export class H5adFileWriter implements H5adWriter {
   private appender: StreamingCsrAppender | null = null;
+  private settling: Promise<void> | null = null;
 
   private constructor(
     private readonly file: TemporaryFile,
@@ -88,12 +89,14 @@ export class H5adFileWriter implements H5adWriter {
     return this.appender;
   }
 
+  settle(): Promise<void> {
+    this.settling ??= this.complete();
+    return this.settling;
+  }
+
   async close(): Promise<void> {
     try {
-      await this.dense.patch(this.file, (path) => this.headerOf(path));
-      const endOfFile = this.skeleton.csr === undefined ? this.endOfDense : await this.finishCsr();
-      await patchEndOfFile(this.file, endOfFile);
-      await this.file.use((handle) => handle.truncate(endOfFile));
+      await this.settle();
       await this.file.commit();
     } catch (error) {
       await this.abort();
@@ -104,6 +107,14 @@ export class H5adFileWriter implements H5adWriter {
   async abort(): Promise<void> {
     await this.appender?.drain();
     await this.file.discard();
+  }
+
+  private async complete(): Promise<void> {
+    await this.dense.patch(this.file, (path) => this.headerOf(path));
+    const endOfFile = this.skeleton.csr === undefined ? this.endOfDense : await this.finishCsr();
+    await patchEndOfFile(this.file, endOfFile);
+    await this.file.use((handle) => handle.truncate(endOfFile));
+    await this.file.sync();
   }
 
   /** @returns the end of the file */

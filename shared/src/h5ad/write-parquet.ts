@@ -1,4 +1,4 @@
-import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
+import type { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { toShardexError } from '../errors/index.js';
 import { countBlockRows } from './write-table-block.js';
 import { TemporaryFile } from './write-temporary-file.js';
@@ -21,8 +21,6 @@ type Buffered = string[] | Float64Array | Float32Array | Int32Array | Uint8Array
  * not on how `append` was called.
  */
 export class ParquetTableWriter implements TableWriter {
-  private readonly bytes = new ByteWriter();
-  private readonly parquet: ParquetWriter;
   private readonly buffered: Buffered[];
   private nBuffered = 0;
   private position = 0;
@@ -31,8 +29,10 @@ export class ParquetTableWriter implements TableWriter {
     private readonly file: TemporaryFile,
     private readonly columns: readonly TableColumn[],
     private readonly rowGroupRows: number,
+    /** What the encoder has produced and the disk has not. */
+    private readonly bytes: ByteWriter,
+    private readonly parquet: ParquetWriter,
   ) {
-    this.parquet = new ParquetWriter({ writer: this.bytes, schema: schemaOf(columns), createdBy: CREATED_BY });
     this.buffered = columns.map(({ type }) => emptyBuffer(type, rowGroupRows));
   }
 
@@ -42,7 +42,11 @@ export class ParquetTableWriter implements TableWriter {
     columns: readonly TableColumn[],
     rowGroupRows = ROW_GROUP_ROWS,
   ): Promise<ParquetTableWriter> {
-    return new ParquetTableWriter(await TemporaryFile.create(path), columns, rowGroupRows);
+    // Imported when it is needed: most processes write no Parquet.
+    const library = await import('hyparquet-writer');
+    const bytes = new library.ByteWriter();
+    const parquet = new library.ParquetWriter({ writer: bytes, schema: schemaOf(columns), createdBy: CREATED_BY });
+    return new ParquetTableWriter(await TemporaryFile.create(path), columns, rowGroupRows, bytes, parquet);
   }
 
   async append(values: readonly TableValues[]): Promise<void> {

@@ -81,6 +81,11 @@ export class TemporaryFile {
     );
   }
 
+  /** Waits until the bytes written so far are on disk. */
+  async sync(): Promise<void> {
+    await this.use((handle) => handle.sync());
+  }
+
   /** Waits until the bytes are on disk and gives the file its name, replacing what was there. */
   async commit(): Promise<void> {
     await this.use(async (handle) => {

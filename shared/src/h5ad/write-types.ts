@@ -131,10 +131,13 @@ export interface H5adWriter {
   /** The appender of the CSR matrix; the same one at every call. */
   csrAppender(): CsrAppender;
   /**
-   * Completes, syncs and renames the file.
+   * Completes and syncs the file under its temporary name. Nothing may be written afterwards; of several files one can be
+   * synced while the next is being written.
    *
    * @throws InvariantBrokenError when a row of any matrix was never written
    */
+  settle(): Promise<void>;
+  /** Settles the file if it is not, and renames it. @throws as `settle` */
   close(): Promise<void>;
   /** Removes the temporary file; harmless after `close`. */
   abort(): Promise<void>;
