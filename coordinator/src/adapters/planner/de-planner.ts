@@ -53,7 +53,7 @@ import { takeOutput, type OutputLock } from './output-lock.js';
 import { readInput, type ResolvedInput } from './read-input.js';
 import { requireSameRun } from './same-run.js';
 import { halfName, idOf, splitsOf } from './task-names.js';
-import { REDUCTIONS, runReduction, type ReductionStage } from './run-reduction.js';
+import { REDUCTIONS, ReductionThreads, type ReductionStage } from './run-reduction.js';
 
 /** The version that is written to results and decides whether a run can be resumed. */
 export const PRODUCT_VERSION = '0.1.0';
@@ -99,6 +99,7 @@ interface JobEntry {
 /** Differential expression as the job machine sees it: what to do first, what comes next, what to do with the pieces. */
 export class DePlanner implements JobPlanner {
   private readonly jobs = new Map<JobId, JobEntry>();
+  private readonly threads = new ReductionThreads();
 
   /**
    * @param cluster - asked whenever a stage is cut into tasks: how many can run at the same time, and with how much memory
@@ -182,7 +183,7 @@ export class DePlanner implements JobPlanner {
     );
     const { scratchUri, lock } = job;
     const order = { stage, scratchUri, outputs, history: history(), lock: lock.token } as const;
-    const warnings = await runReduction(order, report, signal);
+    const warnings = await this.threads.run(order, report, signal);
     job.reduced.add(stage);
     return { warnings };
   }
@@ -195,6 +196,7 @@ export class DePlanner implements JobPlanner {
     const job = this.jobs.get(jobId);
     if (job === undefined) return;
     this.jobs.delete(jobId);
+    if (this.jobs.size === 0) await this.threads.close();
     try {
       // Whoever has taken over the folder goes on from what is on scratch.
       await job.lock.confirm();
@@ -212,6 +214,7 @@ export class DePlanner implements JobPlanner {
   async close(): Promise<void> {
     for (const { lock } of this.jobs.values()) await lock.release();
     this.jobs.clear();
+    await this.threads.close();
   }
 
   /** Takes the output folder and puts down what all tasks need. @param existing - `continue`: whatever there is, is ours */
@@ -251,6 +254,7 @@ export class DePlanner implements JobPlanner {
         reduced: new Set(),
         planning: Promise.resolve(),
       });
+      this.threads.prepare();
     } catch (error) {
       await lock.release();
       await removeMade(made);

@@ -1,4 +1,4 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { toShardexError } from '@shardex/shared/errors';
 import { reduceGeneMeans } from '../reductions/gene-means.js';
 import { reduceShrinkPrior } from '../reductions/shrink-prior.js';
@@ -9,12 +9,11 @@ import { openScope } from '../reductions/scratch.js';
 import { confirmLock } from '../lock/index.js';
 import type { ReductionMessage, ReductionOrder } from './run-reduction.js';
 
-/** Body of the thread that runs one reduction, so that the coordinator keeps answering its workers meanwhile. */
-const order = workerData as ReductionOrder;
-const cancelled = new Int32Array(order.cancelFlag);
+/** Body of a thread that runs one reduction after the other, so that the coordinator keeps answering its workers meanwhile. */
 const post = (message: ReductionMessage): void => parentPort?.postMessage(message);
 
-const run = async (): Promise<readonly string[]> => {
+async function run(order: ReductionOrder): Promise<readonly string[]> {
+  const cancelled = new Int32Array(order.cancelFlag);
   const scope = await openScope(
     order.scratchUri,
     order.outputs,
@@ -34,18 +33,22 @@ const run = async (): Promise<readonly string[]> => {
     case 'merge':
       return reduceMerge(scope, order.history);
   }
-};
-
-try {
-  post({ kind: 'done', warnings: await run() });
-} catch (error) {
-  const failure = toShardexError(error, `running the ${order.stage} stage`);
-  post({
-    kind: 'failed',
-    tag: failure.tag,
-    message: failure.message,
-    hint: failure.hint,
-    details: failure.details,
-    stack: failure.cause instanceof Error ? (failure.cause.stack ?? '') : (failure.stack ?? ''),
-  });
 }
+
+async function answer(order: ReductionOrder): Promise<ReductionMessage> {
+  try {
+    return { kind: 'done', warnings: await run(order) };
+  } catch (error) {
+    const failure = toShardexError(error, `running the ${order.stage} stage`);
+    return {
+      kind: 'failed',
+      tag: failure.tag,
+      message: failure.message,
+      hint: failure.hint,
+      details: failure.details,
+      stack: failure.cause instanceof Error ? (failure.cause.stack ?? '') : (failure.stack ?? ''),
+    };
+  }
+}
+
+parentPort?.on('message', (order: ReductionOrder) => void answer(order).then(post));

@@ -54,9 +54,11 @@ export async function readBlock(
   screen: ScreenWide,
 ): Promise<LayerArrays> {
   const arrays = new Map<string, MatrixRows>();
-  const read = (name: string, wanted: readonly ResultLayer[]): Promise<void> =>
-    withArtifact<unknown, void>(scope.store, name, async (reader) => {
-      for (const layer of wanted) arrays.set(layer.name, await reader[layer.dtype](fitArrayName(test, layer.name)));
+  const read = (output: string, wanted: readonly ResultLayer[]): Promise<void> =>
+    withArtifact<unknown, void>(scope.store, output, async (reader) => {
+      await Promise.all(
+        wanted.map(async ({ name, dtype }) => arrays.set(name, await reader[dtype](fitArrayName(test, name)))),
+      );
     });
   await read(
     block.name,

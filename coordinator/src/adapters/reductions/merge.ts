@@ -1,6 +1,6 @@
 import { openStore } from '@shardex/shared/storage';
 import type { JobHistory } from '../../domain/index.js';
-import { writeCells } from './write-cells.js';
+import { CELLS_FILE, fillCells } from './write-cells.js';
 import { readFits } from './fit-outputs.js';
 import { fitWarnings } from './fit-warnings.js';
 import { readFrozen } from './frozen-summary.js';
@@ -32,27 +32,42 @@ async function writeResults(
   history: JobHistory,
 ): Promise<readonly string[]> {
   const { parameters } = scope.context;
-  const frozen = await readFrozen(scope);
-  const fits = await readFits(scope);
+  // The names of the cells are read in a thread of their own meanwhile.
+  const cells = fillCells(scope, output.path);
+  const beside: Promise<unknown>[] = [cells];
+  // Failures are looked at when all of it is waited for.
+  cells.catch(() => undefined);
   const open: TestFiles[] = [];
   const written: string[] = [];
   try {
+    const frozen = await readFrozen(scope);
+    const fits = await readFits(scope);
     for (const test of parameters.tests) open.push(await openTestFiles(scope, output.path, test, frozen, fits));
     for (const [i, files] of open.entries()) {
       await files.fill((fraction) => scope.report((i + fraction) / open.length));
+      const settled = files.settle();
+      settled.catch(() => undefined);
+      beside.push(settled);
     }
+    await Promise.all(beside);
     scope.checkCancelled();
     await scope.confirmLock();
     // Results of an earlier run are whole only until the first of them is replaced.
     await openStore(parameters.output).removeAll('run.json');
     for (const files of open) written.push(...(await files.close()));
+    await (await cells).close();
+    written.push(CELLS_FILE);
+    await output.publish(written);
+    const warnings = fitWarnings(scope.context, fits);
+    await writeRunRecord(scope, output, { history, frozen, fits, files: written, warnings });
+    return warnings;
   } catch (error) {
+    await Promise.allSettled(beside);
     for (const files of open) await files.abort();
+    await cells.then(
+      (table) => table.abort(),
+      () => undefined,
+    );
     throw error;
   }
-  written.push(await writeCells(scope, output.path));
-  await output.publish(written);
-  const warnings = fitWarnings(scope.context, fits);
-  await writeRunRecord(scope, output, { history, frozen, fits, files: written, warnings });
-  return warnings;
 }

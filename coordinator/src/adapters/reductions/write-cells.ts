@@ -1,16 +1,16 @@
 import { join } from 'node:path';
 import { SCRATCH_NAMES, type JobContext, type SizeFactorSummary } from '@shardex/shared/artifacts';
 import { InvalidInputError } from '@shardex/shared/errors';
-import { ParquetTableWriter, readH5adMetadata } from '@shardex/shared/h5ad';
+import { ParquetTableWriter, readH5adMetadata, type TableWriter } from '@shardex/shared/h5ad';
 import { withArtifact, type ReductionScope } from './scratch.js';
-
-const FILE = 'cells.parquet';
 
 /** Rows of one Parquet row group: about 3 MB. */
 const BLOCK_ROWS = 65_536;
 
-/** Writes `cells.parquet`: what the run made of every cell of the file. Returns its name. @param folder - a local one */
-export async function writeCells(scope: ReductionScope, folder: string): Promise<string> {
+export const CELLS_FILE = 'cells.parquet';
+
+/** Writes `cells.parquet`, what the run made of every cell of the file, all but its name. @param folder - a local one */
+export async function fillCells(scope: ReductionScope, folder: string): Promise<TableWriter> {
   const { context, store } = scope;
   const { parameters, groupLabels, nCells } = context;
   const { obsNames, version } = await readH5adMetadata(parameters.input, { obsNames: true, varNames: false });
@@ -28,7 +28,7 @@ export async function writeCells(scope: ReductionScope, folder: string): Promise
     sizeFactor: await reader.f64('sizeFactor'),
     kept: await reader.u8('kept'),
   }));
-  const table = await ParquetTableWriter.create(join(folder, FILE), [
+  const table = await ParquetTableWriter.create(join(folder, CELLS_FILE), [
     { name: 'cell', type: 'string' },
     { name: 'perturbation', type: 'string' },
     { name: 'total', type: 'f64' },
@@ -49,12 +49,11 @@ export async function writeCells(scope: ReductionScope, folder: string): Promise
         cells.kept.subarray(begin, end),
       ]);
     }
-    await table.close();
+    return table;
   } catch (error) {
     await table.abort();
     throw error;
   }
-  return FILE;
 }
 
 interface CellArrays {

@@ -21,6 +21,8 @@ import type { ReductionScope } from './scratch.js';
 /** The files of one test while they are being written. */
 export interface TestFiles {
   fill(report: (fraction: number) => void): Promise<void>;
+  /** Waits until what was filled in is on disk; the next test's files can be filled meanwhile. */
+  settle(): Promise<void>;
   /** Renames the files into place and returns their names. */
   close(): Promise<string[]>;
   abort(): Promise<void>;
@@ -64,6 +66,9 @@ export async function openTestFiles(
         report((i + 1) / fits.blocks.length);
       }
     },
+    async settle() {
+      await h5ad?.settle();
+    },
     async close() {
       await h5ad?.close();
       for (const table of tables) await table.close();
@@ -82,10 +87,12 @@ async function writeLayers(
   arrays: LayerArrays,
   block: FitBlock,
 ): Promise<void> {
-  for (const { name } of layers) {
-    const path: MatrixPath = name === 'X' ? 'X' : `layers/${name}`;
-    await h5ad.writeRows(path, block.rowBegin, arrays.get(name) as MatrixRows);
-  }
+  await Promise.all(
+    layers.map(({ name }) => {
+      const path: MatrixPath = name === 'X' ? 'X' : `layers/${name}`;
+      return h5ad.writeRows(path, block.rowBegin, arrays.get(name) as MatrixRows);
+    }),
+  );
 }
 
 async function appendTidy(
