@@ -1,4 +1,4 @@
-import type { JobId } from '@shardex/shared/ids';
+import type { JobId, TaskId } from '@shardex/shared/ids';
 import type { DeParameters } from '@shardex/shared/config';
 import { etaSeconds, heldFractionsOf, stageProgress } from './job-progress.js';
 import type { Failure, Job, JobStateName, MachineState, StageStateName } from './job-state.js';
@@ -31,6 +31,16 @@ export interface JobView {
   readonly etaSeconds: number | null;
 }
 
+/** What a worker is at. */
+export interface HeldTaskView {
+  readonly jobId: JobId;
+  readonly stage: string;
+  readonly attempt: number;
+  readonly sinceMs: number;
+  /** 0 to 1, as the worker told. */
+  readonly fraction: number;
+}
+
 /** A worker as the outside sees it. */
 export interface WorkerView {
   readonly workerId: string;
@@ -39,6 +49,8 @@ export interface WorkerView {
   /** Tasks it runs at the same time. */
   readonly threads: number;
   readonly tasksHeld: number;
+  readonly tasks: readonly HeldTaskView[];
+  readonly lastSeenMs: number;
   readonly residentBytes: number;
   readonly memoryBytes: number;
 }
@@ -90,7 +102,18 @@ export function viewWorkers(state: MachineState): WorkerView[] {
     pid: worker.capabilities.pid,
     threads: worker.capabilities.threads,
     tasksHeld: worker.held.size,
+    tasks: [...worker.held].flatMap((taskId) => viewHeld(state, taskId)),
+    lastSeenMs: worker.lastSeenMs,
     residentBytes: worker.residentBytes,
     memoryBytes: worker.capabilities.memoryBytes,
   }));
+}
+
+function viewHeld(state: MachineState, taskId: TaskId): HeldTaskView[] {
+  const jobId = state.jobOfTask.get(taskId);
+  const job = jobId === undefined ? undefined : state.jobs.get(jobId);
+  const task = job?.tasks.get(taskId);
+  if (job === undefined || task === undefined || !('lease' in task)) return [];
+  const { attempt, grantedMs, fraction } = task.lease;
+  return [{ jobId: job.jobId, stage: job.stages[task.stage].name, attempt, sinceMs: grantedMs, fraction }];
 }

@@ -1,1 +1,2 @@
 export { buildReport } from './build-report.js';
+export { createPages } from './serve-pages.js';
