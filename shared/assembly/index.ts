@@ -1,5 +1,6 @@
 export * from "./heap";
 export * from "./compact-rows";
+export * from "./encode-rows";
 export { accumulateMeasures, accumulateSquares } from "./accumulate-measures";
 export { log1pArray } from "./vector-math";
 export { fitIntercepts } from "./fit-intercepts";

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CompactRowEncoder, type CompactValueKind } from './compact-rows.js';
+import type { CompactValueKind } from './compact-rows.js';
 import { decodeRowsReference } from './decode-rows.reference.js';
 import { CompactRowDecoder, scatterKeys } from './decode-rows.js';
+import { encodeRowsReference } from './encode-rows.reference.js';
 import { KernelHeap } from './kernel-heap.js';
 
 type Row = readonly (readonly [gene: number, value: number])[];
@@ -15,19 +16,22 @@ const rowOf = (value: fc.Arbitrary<number>): fc.Arbitrary<Row> =>
     .map((row) => row.sort(([a], [b]) => a - b));
 
 function encode(kind: CompactValueKind, rows: readonly Row[]): { bytes: Uint8Array; offsets: Uint32Array } {
-  const encoder = new CompactRowEncoder(kind, 4);
-  const offsets = [0];
-  for (const row of rows) {
-    encoder.append(
-      Uint32Array.from(row, ([gene]) => gene),
-      row.map(([, value]) => value),
-      0,
-      row.length,
-    );
-    offsets.push(encoder.length);
-  }
-  return { bytes: encoder.encoded, offsets: Uint32Array.from(offsets) };
+  const fileRows = {
+    nRows: rows.length,
+    indptr: offsetsOf(rows.map(({ length }) => length)),
+    indices: Uint32Array.from(rows.flat(), ([gene]) => gene),
+    values: Float64Array.from(rows.flat(), ([, value]) => value),
+  };
+  const groups = rows.map(() => 0);
+  const { encoded, rowBytes } = encodeRowsReference(kind, fileRows, groups, 0, 70_001);
+  return { bytes: Uint8Array.from(encoded), offsets: offsetsOf(rowBytes) };
 }
+
+const offsetsOf = (lengths: readonly number[]): Uint32Array => {
+  const offsets = new Uint32Array(lengths.length + 1);
+  lengths.forEach((length, i) => (offsets[i + 1] = offsets[i] + length));
+  return offsets;
+};
 
 const keep = (rows: readonly Row[], begin: number, end: number): Row[] =>
   rows.map((row) => row.filter(([gene]) => gene >= begin && gene < end).map(([gene, value]) => [gene - begin, value]));

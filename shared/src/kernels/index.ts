@@ -12,6 +12,7 @@ export * from './rank-sum-rest.js';
 export * from './rank-sum-keys.js';
 export * from './moment-accumulator.js';
 export * from './compact-rows.js';
+export * from './encode-rows.js';
 export * from './decode-rows.js';
 export * from './decode-rows.reference.js';
 export * from './apeglm.js';

@@ -6,6 +6,45 @@
 export interface KernelExports {
   heapBase(): number;
 
+  encodeCountRows32(
+    indptr: number,
+    genes: number,
+    values: number,
+    nRows: number,
+    rowGroups: number,
+    least: number,
+    target: number,
+    totals: number,
+    rowBytes: number,
+    geneTotals: number,
+    geneCells: number,
+  ): number;
+  encodeCountRows64(
+    indptr: number,
+    genes: number,
+    values: number,
+    nRows: number,
+    rowGroups: number,
+    least: number,
+    target: number,
+    totals: number,
+    rowBytes: number,
+    geneTotals: number,
+    geneCells: number,
+  ): number;
+  encodeRealRows(
+    indptr: number,
+    genes: number,
+    values: number,
+    nRows: number,
+    rowGroups: number,
+    least: number,
+    target: number,
+    totals: number,
+    rowBytes: number,
+    geneCells: number,
+  ): number;
+
   decodeCountRows(
     source: number,
     rowOffsets: number,

@@ -108,6 +108,11 @@ export class KernelHeap {
     return this.allocate(BigInt64Array, n);
   }
 
+  /** An array whose content is whatever lay there before: for what is written before it is read. */
+  uninitialised<View extends { fill(value: never): View }>(constructor: TypedArrayConstructor<View>, n: number): View {
+    return this.allocate(constructor, n, false);
+  }
+
   /** A copy of `values` in the heap. */
   copyF64(values: ArrayLike<number>): Float64Array {
     const copy = this.allocate(Float64Array, values.length, false);

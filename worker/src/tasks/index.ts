@@ -58,7 +58,7 @@ function compute(scope: TaskScope): Promise<TaskOutput> {
   const { spec } = scope.assignment;
   switch (spec.kind) {
     case 'scan':
-      return runScan(scope.job, spec, scope.assignment, scope.runtime);
+      return runScan(scope, spec);
     case 'ratios':
       return runRatios(scope, spec);
     case 'control':

@@ -1,6 +1,3 @@
-import { CompactRowEncoder, type CompactValueKind } from '@shardex/shared/kernels';
-import type { ValueArray } from '@shardex/shared/matrix';
-
 export interface RegroupedRows {
   /** First row of each group, groups + 1 entries. */
   readonly groupRows: Uint32Array;
@@ -12,31 +9,28 @@ export interface RegroupedRows {
   readonly rows: Uint8Array;
 }
 
-/** Collects rows in file order and hands them out sorted by group, cells of a group staying in file order. */
+/** Takes note of encoded rows in file order and hands them out sorted by group, cells of a group staying in file order. */
 export class RowRegrouper {
-  private readonly encoder: CompactRowEncoder;
   private readonly ids: number[] = [];
   private readonly groups: number[] = [];
   private readonly nonzeros: number[] = [];
   private readonly offsets: number[] = [0];
 
-  constructor(
-    kind: CompactValueKind,
-    private readonly nGroups: number,
-  ) {
-    this.encoder = new CompactRowEncoder(kind);
-  }
+  constructor(private readonly nGroups: number) {}
 
-  append(rowId: number, group: number, genes: Uint32Array, values: ValueArray, begin: number, end: number): void {
-    this.encoder.append(genes, values, begin, end);
+  append(rowId: number, group: number, nonzeros: number, bytes: number): void {
     this.ids.push(rowId);
     this.groups.push(group);
-    this.nonzeros.push(end - begin);
-    this.offsets.push(this.encoder.length);
+    this.nonzeros.push(nonzeros);
+    this.offsets.push(this.offsets[this.ids.length - 1] + bytes);
   }
 
-  /** Counting sort by group: stable, linear. */
-  finish(): RegroupedRows {
+  /**
+   * Counting sort by group: stable, linear.
+   *
+   * @param encoded - the rows' bytes in the order in which they were appended
+   */
+  finish(encoded: Uint8Array): RegroupedRows {
     const n = this.ids.length;
     const groupRows = new Uint32Array(this.nGroups + 1);
     for (const group of this.groups) groupRows[group + 1]++;
@@ -45,7 +39,6 @@ export class RowRegrouper {
     const order = new Uint32Array(n);
     for (let i = 0; i < n; i++) order[cursor[this.groups[i]]++] = i;
 
-    const encoded = this.encoder.encoded;
     const rows = new Uint8Array(encoded.length);
     const rowIds = new Uint32Array(n);
     const rowNonzeros = new Uint32Array(n);

@@ -1,0 +1,102 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { MAX_COMPACT_BYTES } from './compact-rows.js';
+import { encodeRowsReference } from './encode-rows.reference.js';
+import { RowEncoder, type FileRows } from './encode-rows.js';
+import { KernelHeap } from './kernel-heap.js';
+
+const N_GENES = 70_001;
+
+type Row = readonly (readonly [gene: number, value: number])[];
+
+const count = fc.oneof(fc.integer({ min: 1, max: 254 }), fc.constantFrom(255, 256, 65_536, 2 ** 24 + 2, 2 ** 32 - 1));
+const single = fc.oneof(fc.integer({ min: 1, max: 400 }), fc.constantFrom(2 ** 24, 2 ** 31, 2 ** 32 - 256));
+const real = fc.double({ min: 1e-6, max: 1e6, noNaN: true });
+const rowsOf = (value: fc.Arbitrary<number>): fc.Arbitrary<Row[]> =>
+  fc.array(
+    fc
+      .uniqueArray(fc.tuple(fc.integer({ min: 0, max: N_GENES - 1 }), value), {
+        selector: ([gene]) => gene,
+        maxLength: 30,
+      })
+      .map((row) => row.sort(([a], [b]) => a - b)),
+    { minLength: 1, maxLength: 8 },
+  );
+
+const fileRows = (rows: readonly Row[], arrayType: Float32ArrayConstructor | Float64ArrayConstructor): FileRows => {
+  const indptr = new Uint32Array(rows.length + 1);
+  rows.forEach(({ length }, i) => (indptr[i + 1] = indptr[i] + length));
+  return {
+    nRows: rows.length,
+    indptr,
+    indices: Uint32Array.from(rows.flat(), ([gene]) => gene),
+    values: arrayType.from(rows.flat(), ([, value]) => value),
+  };
+};
+
+const limits = { nGenes: N_GENES, maxRows: 8, maxNonzeros: 240 };
+
+describe.each([
+  ['count', count, Float64Array] as const,
+  ['count', single, Float32Array] as const,
+  ['real', real, Float64Array] as const,
+  ['real', real, Float32Array] as const,
+])('rows of kind %s', (kind, value, arrayType) => {
+  it('are checked, added up and encoded as the plain twin does it, block after block', () => {
+    const heap = KernelHeap.create();
+    fc.assert(
+      fc.property(
+        fc.array(rowsOf(value), { minLength: 1, maxLength: 3 }),
+        fc.array(fc.integer({ min: -1, max: 3 }), { minLength: 8, maxLength: 8 }),
+        fc.integer({ min: 0, max: 6 }),
+        (blocks, groups, least) => {
+          heap.scoped(() => {
+            const encoder = new RowEncoder(heap, kind, limits);
+            const encoded: number[] = [];
+            const geneCells = new Uint32Array(N_GENES);
+            const geneTotals = new Float64Array(N_GENES);
+            for (const block of blocks) {
+              const rows = fileRows(block, arrayType);
+              const twin = encodeRowsReference(kind, rows, groups, least, N_GENES);
+              const sums = encoder.add(rows, Int32Array.from(groups), least);
+              expect(sums.refused).toBe(-1);
+              expect([...sums.totals.subarray(0, rows.nRows)]).toEqual(twin.totals);
+              expect([...sums.rowBytes.subarray(0, rows.nRows)]).toEqual(twin.rowBytes);
+              encoded.push(...twin.encoded);
+              twin.geneCells.forEach((n, gene) => (geneCells[gene] += n));
+              twin.geneTotals.forEach((total, gene) => (geneTotals[gene] += total));
+            }
+            expect([...encoder.encoded]).toEqual(encoded);
+            expect(encoder.geneCells.every((n, gene) => n === geneCells[gene])).toBe(true);
+            expect(encoder.geneTotals.every((total, gene) => total === geneTotals[gene])).toBe(true);
+          });
+        },
+      ),
+      { seed: 1, numRuns: 40 },
+    );
+  });
+});
+
+describe('a value that is refused', () => {
+  const counts = [-1, 0.5, NaN, Infinity, -Infinity, 2 ** 32];
+  const reals = [-1, NaN, Infinity, -Infinity];
+
+  it.each([
+    ...counts.flatMap((value) => [['count', value, Float32Array] as const, ['count', value, Float64Array] as const]),
+    ...reals.flatMap((value) => [['real', value, Float32Array] as const, ['real', value, Float64Array] as const]),
+  ])('of kind %s: %d is named by its position, in a row that is not kept too', (kind, value, arrayType) => {
+    const rows = fileRows([[[3, 1]], [[0, 2], [1, 7], [2, value], [9, value]]], arrayType); // prettier-ignore
+    const encoder = new RowEncoder(KernelHeap.create(), kind, limits);
+    expect(encoder.add(rows, Int32Array.of(0, -1), 0).refused).toBe(3);
+    expect(encodeRowsReference(kind, rows, [0, -1], 0, N_GENES).refused).toBe(3);
+  });
+
+  it('leaves the limits of one nonzero as they are stated', () => {
+    const heap = KernelHeap.create();
+    for (const kind of ['count', 'real'] as const) {
+      const encoder = new RowEncoder(heap, kind, limits);
+      encoder.add(fileRows([[[70_000, 70_000]]], Float64Array), Int32Array.of(0), 0);
+      expect(encoder.encoded).toHaveLength(MAX_COMPACT_BYTES[kind]);
+    }
+  });
+});
