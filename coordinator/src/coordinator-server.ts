@@ -1,35 +1,54 @@
-import { isIP } from 'node:net';
-import { InvalidInputError } from '@shardex/shared/errors';
+import { isLoopback } from '@shardex/shared/rpc';
 import { createLogger, type Logger } from '@shardex/shared/telemetry';
 import {
   createCoordinatorMetrics,
+  Gate,
+  guardPages,
+  guardPlanner,
   JobEngine,
   JobJournal,
+  JobQuota,
+  NO_SECURITY,
   PRODUCT_VERSION,
   randomIds,
+  RateLimiter,
   serveGrpc,
   serveHttp,
+  ServerSecurity,
   systemClock,
+  type AllowedLocations,
   type Clock,
   type CoordinatorMetrics,
   type IdSource,
+  type SecuritySettings,
 } from './adapters/index.js';
 import { usableMemoryBytes } from './cli/index.js';
 import { DEFAULT_MACHINE_OPTIONS, type JobPlanner } from './domain/index.js';
+import { createPages } from './web/index.js';
 
 export interface CoordinatorOptions {
   readonly planner: JobPlanner;
-  /** Default `127.0.0.1`. Anything but loopback needs `allowInsecure`. */
+  /** Default `127.0.0.1`. Anything but loopback needs encryption and authentication, or `allowInsecure`. */
   readonly host?: string;
   /** Default 0: any free port. */
   readonly port?: number;
   /** Whoever reaches the port may run jobs with this process's rights on files: say so to listen beyond this machine. */
   readonly allowInsecure?: boolean;
+  /** Default: neither encryption nor authentication. */
+  readonly security?: SecuritySettings;
+  /** Default: wherever this process may read and write. */
+  readonly locations?: AllowedLocations;
+  /** Default: as many as there is memory for. */
+  readonly maxJobsPerUser?: number;
+  /** Of one peer; absent or 0: no limit. */
+  readonly maxRequestsPerSecond?: number;
   /** Default: silent. */
   readonly logger?: Logger;
   readonly metrics?: CoordinatorMetrics;
-  /** Serves /metrics, /healthz and /readyz on this port of the same host; absent: not at all. */
+  /** Serves the page, /metrics, /healthz and /readyz on this port; absent: not at all. */
   readonly metricsPort?: number;
+  /** Where; default `127.0.0.1`. */
+  readonly metricsHost?: string;
   /** Folder where jobs outlive this process; absent: they do not. */
   readonly state?: string;
   readonly leaseMs?: number;
@@ -61,25 +80,19 @@ const TICKS_PER_LEASE = 20;
 /**
  * Starts a coordinator in this process.
  *
- * @throws InvalidInputError when the address is not loopback without `allowInsecure`, or cannot be bound, or another
- *   coordinator holds the `state` folder
+ * @throws InvalidInputError when the address lies beyond this machine without encryption, authentication or `allowInsecure`,
+ *   or cannot be bound, a file of `security` is wrong, or another coordinator holds the `state` folder
  */
 export async function startCoordinator(options: CoordinatorOptions): Promise<RunningCoordinator> {
   const { host = '127.0.0.1', port = 0, logger = createLogger({ level: 'silent', name: 'coordinator' }) } = options;
-  if (!isLoopback(host) && options.allowInsecure !== true) {
-    throw new InvalidInputError(
-      `the coordinator would listen at ${host}, beyond this machine, without authentication`,
-      {
-        hint: 'listen at 127.0.0.1, or allow it explicitly on a network that you trust',
-      },
-    );
-  }
-  const { leaseMs = DEFAULT_MACHINE_OPTIONS.leaseMs, clock = systemClock } = options;
+  const { leaseMs = DEFAULT_MACHINE_OPTIONS.leaseMs, clock = systemClock, locations } = options;
+  const security = new ServerSecurity(options.security ?? NO_SECURITY, logger);
+  security.requireSafeAt(host, options.allowInsecure === true);
   const metrics =
     options.metrics ??
     createCoordinatorMetrics(PRODUCT_VERSION, usableMemoryBytes(), { process: options.metricsPort !== undefined });
   const engine = new JobEngine({
-    planner: options.planner,
+    planner: locations === undefined ? options.planner : guardPlanner(options.planner, locations),
     clock,
     journal: options.state === undefined ? null : await JobJournal.open(options.state, clock),
     ids: options.ids ?? randomIds,
@@ -96,17 +109,34 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     tickMs: Math.max(10, Math.round(leaseMs / TICKS_PER_LEASE)),
     watchIntervalMs: options.watchIntervalMs ?? 100,
   });
+  const now = (): number => clock.nowMs();
+  const door = {
+    credentials: security.credentials,
+    gate: new Gate(security, new RateLimiter(options.maxRequestsPerSecond ?? 0, now), now, logger),
+    quota: new JobQuota(options.maxJobsPerUser ?? Infinity, (owner) => engine.ongoing(owner)),
+  };
+  const { metricsHost = '127.0.0.1' } = options;
+  const pages = createPages(engine, isLoopback(metricsHost) ? 'this-machine' : 'anyone');
+  // Beyond this machine nobody looks at jobs without saying who it is.
+  const isPageSafe = isLoopback(metricsHost) || security.isGuarded || options.allowInsecure === true;
   let stopping = false;
   try {
-    const grpc = await serveGrpc(engine, metrics, host, port);
+    security.watch(clock);
+    const grpc = await serveGrpc(engine, metrics, door, host, port);
     const http =
       options.metricsPort === undefined
         ? null
-        : await serveHttp(host, options.metricsPort, metrics, () => {
-            const { ended } = engine;
-            const healthy = ended === null || stopping;
-            return { healthy, ready: healthy && !stopping, why: ended?.message ?? '' };
-          }).catch(async (error: unknown) => {
+        : await serveHttp(
+            metricsHost,
+            options.metricsPort,
+            metrics,
+            () => {
+              const { ended } = engine;
+              const healthy = ended === null || stopping;
+              return { healthy, ready: healthy && !stopping, why: ended?.message ?? '' };
+            },
+            isPageSafe ? guardPages(pages.serve, door.gate) : undefined,
+          ).catch(async (error: unknown) => {
             await grpc.close(0);
             throw error;
           });
@@ -121,17 +151,15 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
         const engineStopped = engine.stop();
         await grpc.close(graceMs);
         await http?.close();
+        pages.close();
         await engineStopped;
+        security.close();
         logger.info('stopped');
       },
     };
   } catch (error) {
+    security.close();
     await engine.stop();
     throw error;
   }
-}
-
-function isLoopback(host: string): boolean {
-  if (host === 'localhost' || host === '::1') return true;
-  return isIP(host) === 4 && host.startsWith('127.');
 }

@@ -1,10 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import type { DeParameters } from '@shardex/shared/config';
+import { CONNECTION_SETTING_SPECS, environmentName, TOKEN_VARIABLE, type DeParameters } from '@shardex/shared/config';
 import type { Job } from '@shardex/proto';
 import { ResourceExhaustedError } from '@shardex/shared/errors';
 import { workerId as toWorkerId } from '@shardex/shared/ids';
-import { DePlanner } from './adapters/index.js';
+import { PLAINTEXT } from '@shardex/shared/rpc';
+import { DePlanner, NO_SECURITY } from './adapters/index.js';
 import { connectCoordinator, type EmbeddedRun, type JobUpdate } from './cli/index.js';
 import { startCoordinator, type RunningCoordinator } from './coordinator-server.js';
 import type { ClusterShape } from './domain/index.js';
@@ -53,9 +55,11 @@ export async function runEmbedded(
     ...(taskNonzeros === undefined ? {} : { taskNonzeros }),
   };
   const planner = new DePlanner(() => shape, streamResults);
-  const coordinator = await startCoordinator({ planner, leaseMs: LEASE_MS });
-  const client = connectCoordinator(coordinator.address);
-  const workers = new WorkerProcesses(coordinator, run, tuning);
+  // Others on this machine reach the port too, and must not run jobs with our rights.
+  const secret = randomBytes(32).toString('hex');
+  const coordinator = await startCoordinator({ planner, leaseMs: LEASE_MS, security: { ...NO_SECURITY, secret } });
+  const client = connectCoordinator(coordinator.address, { ...PLAINTEXT, token: () => secret });
+  const workers = new WorkerProcesses(coordinator, secret, run, tuning);
   let graceMs = 0;
   try {
     // Workers start while the job is planned; if it turns out that there is nothing to run, they end without ado.
@@ -80,6 +84,13 @@ export async function runEmbedded(
   }
 }
 
+/** Ours, with the secret in the place of whatever leads to a coordinator elsewhere. */
+function workerEnvironment(secret: string): NodeJS.ProcessEnv {
+  const environment: NodeJS.ProcessEnv = { ...process.env, [TOKEN_VARIABLE]: secret };
+  for (const name of Object.keys(CONNECTION_SETTING_SPECS)) delete environment[environmentName(name)];
+  return environment;
+}
+
 /** The worker processes of one embedded cluster. */
 class WorkerProcesses {
   /** Set when workers keep dying and no more are started. */
@@ -91,6 +102,7 @@ class WorkerProcesses {
 
   constructor(
     private readonly coordinator: RunningCoordinator,
+    private readonly secret: string,
     private readonly run: EmbeddedRun,
     private readonly tuning: EmbeddedTuning,
   ) {}
@@ -118,7 +130,7 @@ class WorkerProcesses {
       process.execPath,
       [LAUNCHER, 'worker', '--coordinator', this.coordinator.address, ...options, '--exit-with-parent'],
       // Its own process group would survive Ctrl-C; in ours, the terminal's signal must not end it before the job is cancelled.
-      { stdio: ['pipe', 'ignore', 'inherit'], detached: true },
+      { stdio: ['pipe', 'ignore', 'inherit'], detached: true, env: workerEnvironment(this.secret) },
     );
     this.running.add(child);
     if (child.pid !== undefined) this.tuning.onWorker?.(child.pid);

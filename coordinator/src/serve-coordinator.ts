@@ -17,8 +17,8 @@ function splitAddress(address: string): { host: string; port: number } {
 /**
  * Runs a coordinator until `signal` fires, then stops it in order: no new calls, what waits is ended, ports are closed.
  *
- * @throws InvalidInputError when the address cannot be bound, lies beyond this machine without `allowInsecure`, or the
- *   `state` folder is another coordinator's; whatever ends the coordinator by itself, as the loss of that folder
+ * @throws InvalidInputError when the address cannot be bound, or lies beyond this machine without protection, or the `state`
+ *   folder is another coordinator's; whatever ends the coordinator by itself, as the loss of that folder
  */
 export async function serveCoordinator(settings: CoordinatorSettings, signal: AbortSignal): Promise<void> {
   let coordinator: RunningCoordinator | null = null;
@@ -36,6 +36,11 @@ export async function serveCoordinator(settings: CoordinatorSettings, signal: Ab
     planner: new DePlanner(cluster, streamResults),
     ...splitAddress(settings.listen),
     allowInsecure: settings.allowInsecure,
+    security: settings,
+    locations: { input: settings.allowInput, output: settings.allowOutput },
+    maxJobsPerUser: settings.maxJobsPerUser,
+    maxRequestsPerSecond: settings.maxRequestsPerSecond,
+    metricsHost: settings.metricsHost,
     leaseMs: settings.leaseMs,
     maxAttempts: settings.maxAttempts,
     taskTimeoutMs: settings.taskTimeoutMs,

@@ -1,16 +1,20 @@
 import type { JobService } from '@shardex/proto';
 import { InvalidInputError } from '@shardex/shared/errors';
 import { STREAM_CHUNK_BYTES, parametersFromWire, testFromWire, type Handlers } from '@shardex/shared/rpc';
+import type { JobQuota } from './auth/index.js';
 import { entryToWire, existingOutputFromWire, jobToWire } from './grpc-job-messages.js';
 import type { JobEngine } from './job-engine.js';
 
 /** What people and programs ask, as calls of the engine. */
-export function jobHandlers(engine: JobEngine): Handlers<typeof JobService> {
+export function jobHandlers(engine: JobEngine, quota: JobQuota): Handlers<typeof JobService> {
   return {
-    submitJob: async ({ spec, existingOutput }) => {
+    submitJob: async ({ spec, existingOutput }, { caller }) => {
       if (spec === undefined) throw new InvalidInputError('the request carries no job', { hint: 'set spec' });
       const parameters = parametersFromWire(spec);
-      const view = await engine.submit({ parameters, existingOutput: existingOutputFromWire(existingOutput) });
+      const submission = { parameters, existingOutput: existingOutputFromWire(existingOutput) };
+      const view = await quota.submit(caller, () =>
+        engine.submit(caller === '' ? submission : { ...submission, owner: caller }),
+      );
       return { job: jobToWire(view) };
     },
     getJob: async ({ jobId }) => ({ job: jobToWire(engine.view(jobId)) }),

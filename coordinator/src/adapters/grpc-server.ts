@@ -1,10 +1,11 @@
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { Server, type ServerCredentials } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { JobService, WorkerService, fileDescriptors } from '@shardex/proto';
 import { InvalidInputError } from '@shardex/shared/errors';
 import { SERVER_OPTIONS, quietGrpc, serve } from '@shardex/shared/rpc';
 import { measureGrpcServer } from '@shardex/shared/telemetry';
 import { HealthImplementation } from 'grpc-health-check';
+import type { Gate, JobQuota } from './auth/index.js';
 import type { CoordinatorMetrics } from './coordinator-metrics.js';
 import { jobHandlers } from './grpc-job-service.js';
 import { workerHandlers } from './grpc-worker-service.js';
@@ -19,8 +20,15 @@ export interface GrpcServer {
   close(graceMs: number): Promise<void>;
 }
 
+/** What stands between the network and the engine. */
+export interface Door {
+  readonly credentials: ServerCredentials;
+  readonly gate: Gate;
+  readonly quota: JobQuota;
+}
+
 /**
- * Serves jobs and workers, with health checking and reflection, without encryption.
+ * Serves jobs and workers, with health checking and reflection.
  *
  * @param port - 0: any free one
  * @throws InvalidInputError when the address cannot be bound
@@ -28,12 +36,17 @@ export interface GrpcServer {
 export async function serveGrpc(
   engine: JobEngine,
   metrics: CoordinatorMetrics,
+  { credentials, gate, quota }: Door,
   host: string,
   port: number,
 ): Promise<GrpcServer> {
   quietGrpc();
-  const server = new Server({ ...SERVER_OPTIONS, interceptors: [measureGrpcServer(metrics)] });
-  serve(server, JobService, jobHandlers(engine));
+  const server = new Server({
+    ...SERVER_OPTIONS,
+    // What was refused is counted too.
+    interceptors: [measureGrpcServer(metrics), gate.interceptor()],
+  });
+  serve(server, JobService, jobHandlers(engine, quota));
   serve(server, WorkerService, workerHandlers(engine));
   const services = ['', JobService.typeName, WorkerService.typeName];
   const health = new HealthImplementation();
@@ -43,7 +56,7 @@ export async function serveGrpc(
   health.addToServer(server);
   setServing(true);
   addReflection(server);
-  const bound = await bind(server, host, port);
+  const bound = await bind(server, credentials, host, port);
   return { address: `${bracketed(host)}:${bound}`, setServing, close: (graceMs) => close(server, graceMs) };
 }
 
@@ -54,9 +67,9 @@ function addReflection(server: Server): void {
   new ReflectionService({ 'shardex.v1': file } as never).addToServer(server);
 }
 
-function bind(server: Server, host: string, port: number): Promise<number> {
+function bind(server: Server, credentials: ServerCredentials, host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.bindAsync(`${bracketed(host)}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
+    server.bindAsync(`${bracketed(host)}:${port}`, credentials, (error, bound) => {
       if (error === null) return resolve(bound);
       reject(
         new InvalidInputError(`cannot listen at ${host}:${port}: ${error.message}`, {

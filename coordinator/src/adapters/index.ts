@@ -1,3 +1,14 @@
+export {
+  Gate,
+  guardPages,
+  guardPlanner,
+  JobQuota,
+  NO_SECURITY,
+  RateLimiter,
+  ServerSecurity,
+  type AllowedLocations,
+  type SecuritySettings,
+} from './auth/index.js';
 export { systemClock, type Clock } from './clock.js';
 export { createCoordinatorMetrics, type CoordinatorMetrics } from './coordinator-metrics.js';
 export { serveGrpc, type GrpcServer } from './grpc-server.js';

@@ -137,6 +137,15 @@ export class JobEngine {
     return jobs.slice(0, limit === 0 ? undefined : limit).map((job) => viewJob(job, this.#parts.clock.nowMs()));
   }
 
+  /** Jobs of an owner that have not ended; those without one belong to ''. */
+  ongoing(owner: string): number {
+    let jobs = 0;
+    for (const { spec, endedMs } of this.#state.jobs.values()) {
+      if (endedMs === null && (spec.owner ?? '') === owner) jobs += 1;
+    }
+    return jobs;
+  }
+
   workers(): WorkerView[] {
     return viewWorkers(this.#state);
   }

@@ -1,4 +1,5 @@
 import type { DeParameters, ExistingOutputChoice } from '@shardex/shared/config';
+import type { ChannelSecurity } from '@shardex/shared/rpc';
 import type { PlanCluster, PlanSummary } from '../domain/index.js';
 import type { CoordinatorClient } from './coordinator-client.js';
 import type { CoordinatorSettings } from './coordinator-settings.js';
@@ -49,7 +50,7 @@ export interface CliServices {
   ): Promise<void>;
   /** Serves until `signal` fires. */
   serve(settings: CoordinatorSettings, signal: AbortSignal): Promise<void>;
-  connect(address: string): CoordinatorClient;
+  connect(address: string, security: ChannelSecurity): CoordinatorClient;
   /** A results folder as one HTML file, with plots of so many perturbations for each test. */
   buildReport(folder: string, perturbations: number): Promise<string>;
 }

@@ -1,6 +1,6 @@
 import type { DeParameters, ExistingOutputChoice } from '@shardex/shared/config';
 import { InvariantBrokenError } from '@shardex/shared/errors';
-import { connectRpc, parametersToWire, streamCall, unaryCall } from '@shardex/shared/rpc';
+import { connectRpc, parametersToWire, streamCall, unaryCall, type ChannelSecurity } from '@shardex/shared/rpc';
 import { ExistingOutput, JobService, type Job, type JobEvent } from '@shardex/proto';
 import type { JobUpdate } from './progress/job-view.js';
 
@@ -30,9 +30,12 @@ function present(job: Job | undefined, call: string): Job {
   });
 }
 
-/** @param address - HOST:PORT; the connection is made at the first call */
-export function connectCoordinator(address: string): CoordinatorClient {
-  const client = connectRpc(address);
+/**
+ * @param address - HOST:PORT; the connection is made at the first call
+ * @param security - default: none
+ */
+export function connectCoordinator(address: string, security?: ChannelSecurity): CoordinatorClient {
+  const client = connectRpc(address, security);
   const methods = JobService.method;
   return {
     async submit(parameters, existingOutput) {

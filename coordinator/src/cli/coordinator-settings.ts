@@ -7,15 +7,16 @@ import {
 } from '@shardex/shared/config';
 import { InvalidInputError } from '@shardex/shared/errors';
 import { LOG_LEVELS, type LogLevel } from '@shardex/shared/telemetry';
+import { COORDINATOR_SECURITY_SPECS, type CoordinatorSecuritySettings } from './security-settings.js';
 
 /** Where a coordinator listens, and where clients look for one, unless told otherwise. */
 export const DEFAULT_COORDINATOR_ADDRESS = '127.0.0.1:7443';
 
 /** Configuration of `shardex coordinator`. */
-export interface CoordinatorSettings {
+export interface CoordinatorSettings extends CoordinatorSecuritySettings {
   /** HOST:PORT of the gRPC services. */
   readonly listen: string;
-  /** Listen beyond this machine although callers are not authenticated. */
+  /** Listen beyond this machine although nothing is encrypted or nobody authenticated. */
   readonly allowInsecure: boolean;
   /** Port of metrics and health checks; null: none. */
   readonly metricsPort: number | null;
@@ -50,6 +51,7 @@ function parseFolder(text: string, source: string): string {
 
 export const COORDINATOR_SETTING_SPECS: SettingSpecs<CoordinatorSettings> = {
   listen: { otherwise: DEFAULT_COORDINATOR_ADDRESS, parse: parseAddress },
+  ...COORDINATOR_SECURITY_SPECS,
   allowInsecure: { otherwise: false, parse: parseSwitch },
   metricsPort: { otherwise: null, parse: (text, source) => parseWholeNumber(text, source, 0, 65_535) },
   state: { otherwise: null, parse: parseFolder },

@@ -121,6 +121,10 @@ describe('help', () => {
         't-test',
         'tests',
         'tie-correct',
+        'tls-ca',
+        'tls-cert',
+        'tls-key',
+        'token-file',
         'workers',
       ].sort(),
     );

@@ -10,6 +10,8 @@ export type ExistingOutput = 'refuse' | 'force' | 'resume';
 export interface JobSpec {
   readonly parameters: DeParameters;
   readonly existingOutput: ExistingOutput;
+  /** Who submitted it, where callers are known. */
+  readonly owner?: string;
 }
 
 /** One stage of a job, in the order in which the stages run. */

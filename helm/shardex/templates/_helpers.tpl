@@ -154,6 +154,7 @@ spec:
       env:
         - { name: SHARDEX_COORDINATOR, value: {{ include "shardex.address" . | quote }} }
         - { name: SHARDEX_HEALTH_PORT, value: '8080' }
+        - { name: SHARDEX_HEALTH_HOST, value: '0.0.0.0' }
         - { name: SHARDEX_LOG_LEVEL, value: {{ $worker.logLevel | quote }} }
         - { name: SHARDEX_DRAIN_GRACE_MS, value: {{ int $worker.drainGraceMs | quote }} }
         {{- if $worker.threads }}

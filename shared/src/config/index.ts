@@ -1,4 +1,5 @@
 export { requireCombination } from './combinations.js';
+export * from './connection-settings.js';
 export * from './de-parameters.js';
 export * from './detect-design.js';
 export { controlCandidates } from './design-names.js';

@@ -1,4 +1,4 @@
-import { Client, Metadata, credentials, type CallOptions, type ServiceError } from '@grpc/grpc-js';
+import { Client, Metadata, type CallOptions, type ServiceError } from '@grpc/grpc-js';
 import { CancelledError } from '../errors/index.js';
 import {
   decodeMessage,
@@ -11,6 +11,7 @@ import {
   type UnaryMethod,
 } from '@shardex/proto';
 import { CHANNEL_OPTIONS, METHOD_DEADLINES_MS, quietGrpc } from './channel-options.js';
+import { PLAINTEXT, type ChannelSecurity } from './channel-security.js';
 import { fromStatus } from './error-status.js';
 
 export interface CallSettings {
@@ -22,15 +23,51 @@ export interface CallSettings {
 /** A connection to one coordinator. It connects on first use and again after every loss; `close` ends it for good. */
 export interface RpcClient {
   readonly address: string;
+  /** Connected with the certificates as they are now. */
   readonly grpc: Client;
+  /** What goes with every call: the bearer token, if there is one. */
+  metadata(): Metadata;
   close(): void;
 }
 
-/** @param address - `HOST:PORT`; traffic is not encrypted, so it belongs on loopback or on a trusted network */
-export function connectRpc(address: string): RpcClient {
+/** Certificates and tokens are looked at again at most so often. */
+const LOOK_AGAIN_MS = 1_000;
+
+/**
+ * Certificates that change are used from the next call on; calls under way end on the connection where they began.
+ *
+ * @param address - `HOST:PORT`
+ * @param security - default: none, so it belongs on loopback or on a trusted network
+ */
+export function connectRpc(address: string, security: ChannelSecurity = PLAINTEXT): RpcClient {
   quietGrpc();
-  const grpc = new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS);
-  return { address, grpc, close: () => grpc.close() };
+  const connect = (): Client => new Client(address, security.credentials(), CHANNEL_OPTIONS);
+  let current = connect();
+  let lookedMs = performance.now();
+  let isClosed = false;
+  return {
+    address,
+    get grpc() {
+      const nowMs = performance.now();
+      if (isClosed || nowMs - lookedMs < LOOK_AGAIN_MS) return current;
+      lookedMs = nowMs;
+      if (security.hasChanged()) {
+        current.close();
+        current = connect();
+      }
+      return current;
+    },
+    metadata: () => {
+      const metadata = new Metadata();
+      const token = security.token();
+      if (token !== null) metadata.set('authorization', `Bearer ${token}`);
+      return metadata;
+    },
+    close: () => {
+      isClosed = true;
+      current.close();
+    },
+  };
 }
 
 /**
@@ -57,7 +94,7 @@ export function unaryCall<I extends DescMessage, O extends DescMessage>(
       (message) => encodeMessage<I>(method.input, message),
       (bytes) => decodeMessage<O>(method.output, bytes),
       request,
-      new Metadata(),
+      client.metadata(),
       callOptions(method.name, settings),
       (error, answer) => {
         signal?.removeEventListener('abort', cancel);
@@ -91,7 +128,7 @@ export async function* streamCall<I extends DescMessage, O extends DescMessage>(
     (message) => encodeMessage<I>(method.input, message),
     (bytes) => decodeMessage<O>(method.output, bytes),
     request,
-    new Metadata(),
+    client.metadata(),
     callOptions(method.name, settings),
   );
   const cancel = (): void => call.cancel();

@@ -21,7 +21,12 @@ export interface CallContext {
   readonly signal: AbortSignal;
   /** As `ipv4:127.0.0.1:40112`. */
   readonly peer: string;
+  /** Who calls, as the server's gate found; empty where there is none. */
+  readonly caller: string;
 }
+
+/** Where a server's gate writes who calls, for `CallContext`; it overwrites whatever the peer sent under this name. */
+export const CALLER_KEY = 'shardex-caller';
 
 interface AnyMethod {
   readonly methodKind: string;
@@ -112,7 +117,11 @@ function contextOf(call: ServerUnaryCall<unknown, unknown> | ServerWritableStrea
   call.on('cancelled', abort);
   if (call.cancelled) abort();
   return {
-    context: { signal: controller.signal, peer: call.getPeer() },
+    context: {
+      signal: controller.signal,
+      peer: call.getPeer(),
+      caller: String(call.metadata.get(CALLER_KEY)[0] ?? ''),
+    },
     release: () => call.removeListener('cancelled', abort),
   };
 }

@@ -1,7 +1,14 @@
 import { WorkerService, type Lease } from '@shardex/proto';
 import { toShardexError, type ShardexError } from '@shardex/shared/errors';
 import { jobId, taskId, workerId, type WorkerId } from '@shardex/shared/ids';
-import { connectRpc, leaseFromWire, reportToWire, unaryCall, type RpcClient } from '@shardex/shared/rpc';
+import {
+  connectRpc,
+  leaseFromWire,
+  reportToWire,
+  unaryCall,
+  type ChannelSecurity,
+  type RpcClient,
+} from '@shardex/shared/rpc';
 import type { HeldTask, MeasuredReport } from '../domain/index.js';
 import type {
   CoordinatorPort,
@@ -24,10 +31,13 @@ export class GrpcCoordinator implements CoordinatorPort {
   readonly address: string;
   readonly #rpc: RpcClient;
 
-  /** @param address - HOST:PORT; the connection is made with the first call */
-  constructor(address: string) {
+  /**
+   * @param address - HOST:PORT; the connection is made with the first call
+   * @param security - default: none
+   */
+  constructor(address: string, security?: ChannelSecurity) {
     this.address = address;
-    this.#rpc = connectRpc(address);
+    this.#rpc = connectRpc(address, security);
   }
 
   async register(capabilities: WorkerCapabilities): Promise<Registration> {

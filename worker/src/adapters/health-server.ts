@@ -24,6 +24,7 @@ export interface HealthServer {
  * @throws ShardexError when the port is taken
  */
 export async function serveHealth(
+  host: string,
   port: number,
   status: () => HealthStatus,
   metrics: MetricsSource,
@@ -41,7 +42,7 @@ export async function serveHealth(
       () => answer(response, 500, '{}'),
     );
   });
-  server.listen(port);
+  server.listen(port, host);
   try {
     await once(server, 'listening');
   } catch (error) {

@@ -1,4 +1,5 @@
 import { WorkerLostError } from '@shardex/shared/errors';
+import { channelSecurity } from '@shardex/shared/rpc';
 import type { Logger } from '@shardex/shared/telemetry';
 import type { WorkerExit, WorkerPhase } from '../domain/index.js';
 import { ComputePool, residentBytes } from '../pool/index.js';
@@ -30,9 +31,10 @@ const PULL_WAIT_MS = 20_000;
  * SIGTERM and SIGINT drain, a second one stops at once. Threads are started before the worker registers, so that a lease
  * never waits for them.
  *
- * @throws ShardexError when it cannot start: no thread, the port taken
+ * @throws ShardexError when it cannot start: no thread, the port taken, a certificate or token that cannot be used
  */
 export async function runWorker(settings: WorkerSettings, log: Logger, parts: WorkerParts = {}): Promise<WorkerExit> {
+  const security = channelSecurity(settings, process.env, settings.coordinator);
   const machine = thisMachine();
   const capabilities = capabilitiesOf(settings, machine, log);
   const metrics = createWorkerMetrics(
@@ -50,7 +52,7 @@ export async function runWorker(settings: WorkerSettings, log: Logger, parts: Wo
     },
   });
   const agent = new WorkerAgent({
-    coordinator: measureCoordinator(new GrpcCoordinator(settings.coordinator), metrics),
+    coordinator: measureCoordinator(new GrpcCoordinator(settings.coordinator, security), metrics),
     runner: measureRunner(runner, metrics),
     capabilities,
     log,
@@ -78,7 +80,7 @@ export async function runWorker(settings: WorkerSettings, log: Logger, parts: Wo
   try {
     if (settings.healthPort !== null) {
       const status = () => ({ phase: agent.phase, leases: agent.leases, residentBytes: residentBytes() });
-      const health = await serveHealth(settings.healthPort, status, metrics);
+      const health = await serveHealth(settings.healthHost, settings.healthPort, status, metrics);
       log.info('serving /metrics, /healthz and /readyz', { port: health.port });
       releases.push(() => health.close());
     }

@@ -1,15 +1,18 @@
 import {
+  CONNECTION_SETTING_SPECS,
   parseAddress,
   parseChoice,
   parseMemorySize,
+  parseName,
   parseWholeNumber,
+  type ConnectionSettings,
   type SettingSpec,
   type SettingSpecs,
 } from '@shardex/shared/config';
 import { LOG_LEVELS, type LogLevel } from '@shardex/shared/telemetry';
 
 /** Configuration of `shardex worker`. */
-export interface WorkerSettings {
+export interface WorkerSettings extends ConnectionSettings {
   /** HOST:PORT of the coordinator. */
   readonly coordinator: string;
   /** Tasks at the same time; null: the usable cores. */
@@ -25,6 +28,8 @@ export interface WorkerSettings {
   readonly coordinatorTimeoutMs: number;
   /** Port of /metrics, /healthz and /readyz; null: none. */
   readonly healthPort: number | null;
+  /** Where they listen. */
+  readonly healthHost: string;
   /** End when the parent process does; a number: its id, so that a parent that died before is noticed too. */
   readonly exitWithParent: boolean | number;
 }
@@ -39,6 +44,7 @@ const milliseconds = (otherwise: number): SettingSpec<number> => ({
 });
 
 export const WORKER_SETTING_SPECS: SettingSpecs<WorkerSettings> = {
+  ...CONNECTION_SETTING_SPECS,
   coordinator: { otherwise: '127.0.0.1:7443', parse: parseAddress },
   threads: { otherwise: null, parse: (text, source) => parseWholeNumber(text, source, 1, 1024) },
   memory: { otherwise: null, parse: parseMemorySize },
@@ -48,6 +54,7 @@ export const WORKER_SETTING_SPECS: SettingSpecs<WorkerSettings> = {
   abandonGraceMs: milliseconds(5_000),
   coordinatorTimeoutMs: milliseconds(0),
   healthPort: { otherwise: null, parse: (text, source) => parseWholeNumber(text, source, 0, 65_535) },
+  healthHost: { otherwise: '127.0.0.1', parse: parseName },
   exitWithParent: {
     otherwise: false,
     parse: (text, source) =>

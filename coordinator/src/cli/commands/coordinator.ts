@@ -16,7 +16,7 @@ Every option can also be set by an environment variable (--lease-ms is SHARDEX_L
 ("leaseMs: 30000"); flags win over the environment, the environment over the file.
 
 Examples:
-  $ shardex coordinator --listen 0.0.0.0:7443 --allow-insecure --metrics-port 9090 --state /shared/shardex-jobs
+  $ shardex coordinator --listen 0.0.0.0:7443 --tls-cert tls.crt --tls-key tls.key --tls-ca ca.crt --tokens tokens
   $ SHARDEX_LISTEN=0.0.0.0:7443 shardex coordinator --config shardex.yaml`;
 
 export function addCoordinatorCommand(program: Command, context: CliContext): void {
@@ -25,8 +25,17 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
     .summary('plan jobs and hand their tasks to workers')
     .description('Plan jobs and hand their tasks to workers, until stopped.')
     .option('--listen <HOST:PORT>', `address for workers and clients (default: ${DEFAULT_COORDINATOR_ADDRESS})`)
-    .option('--allow-insecure', 'listen beyond this machine: whoever reaches the port may run jobs (default: no)')
+    .option('--tls-cert <FILE>', 'certificate of this coordinator, PEM; read again when it changes (default: no TLS)')
+    .option('--tls-key <FILE>', 'its private key')
+    .option('--tls-ca <FILE>', 'who signs certificates of workers (OU=worker) and clients (OU=client)')
+    .option('--tokens <FILE>', 'bearer tokens, one a line: NAME SCOPES SHA256, with scopes of read, submit and work')
+    .option('--allow-input <LIST>', 'folders and s3:// prefixes that jobs may read (default: all)')
+    .option('--allow-output <LIST>', 'folders and s3:// prefixes that jobs may write to (default: all)')
+    .option('--max-jobs-per-user <N>', 'jobs of one user at the same time (default: 100)')
+    .option('--max-requests-per-second <N>', 'requests of one peer; 0: no limit (default: 500)')
+    .option('--allow-insecure', 'listen beyond this machine without TLS or authentication (default: no)')
     .option('--metrics-port <PORT>', 'serve /metrics, /healthz and /readyz over HTTP (default: not at all)')
+    .option('--metrics-host <HOST>', 'where to serve them (default: 127.0.0.1)')
     .option('--state <DIR>', 'keep jobs here, and go on with them after a restart (default: in memory only)')
     .option('--lease-ms <N>', 'a task whose worker is silent this long goes elsewhere (default: 30000)')
     .option('--max-attempts <N>', 'attempts at a task before its job fails (default: 4)')

@@ -11,6 +11,7 @@ import { CancelledError } from '@shardex/shared/errors';
 import { TEST_OUTPUTS } from '@shardex/shared/artifacts';
 import type { Job } from '@shardex/proto';
 import type { CliContext } from '../cli-context.js';
+import { addConnectionOptions, openCoordinator, type ConnectionFlags } from '../coordinator-option.js';
 import { addClusterOptions, addDeOptions, withAbsolutePaths } from '../de-option-flags.js';
 import { untilInterrupted } from '../interrupt.js';
 import { defaultWorkerMemoryBytes, usableCores } from '../machine.js';
@@ -38,15 +39,18 @@ export function addDeCommand(program: Command, context: CliContext): void {
     .option('--force', 'replace results that are in --out')
     .option('--resume', 'finish an interrupted run into the same --out');
   addClusterOptions(command);
+  command.option('--coordinator <HOST:PORT>', 'submit to a running cluster instead of starting one');
+  addConnectionOptions(command);
   command
-    .option('--coordinator <HOST:PORT>', 'submit to a running cluster instead of starting one')
     .option('--quiet', 'no progress')
     .option('--json', 'progress as one JSON object a line, and the outcome on stdout')
     .addHelpText('after', EXAMPLES)
-    .action((file: string, flags: DeFlags & RunFlags & ProgressChoice) => runDe(file, flags, context));
+    .action((file: string, flags: AllFlags) => runDe(file, flags, context));
 }
 
-async function runDe(file: string, flags: DeFlags & RunFlags & ProgressChoice, context: CliContext): Promise<void> {
+type AllFlags = DeFlags & RunFlags & ConnectionFlags & ProgressChoice;
+
+async function runDe(file: string, flags: AllFlags, context: CliContext): Promise<void> {
   const parameters = withAbsolutePaths(parseDeOptions(file, flags), context.folder);
   const run = parseRunOptions(flags);
   const isTalking = flags.quiet !== true && flags.json !== true;
@@ -56,7 +60,7 @@ async function runDe(file: string, flags: DeFlags & RunFlags & ProgressChoice, c
   const startedMs = context.nowMs();
   const renderer = createProgressRenderer(context, flags);
   await untilInterrupted(context, 'cancelling the job', (signal) =>
-    executeJob(parameters, run, renderer, context, signal),
+    executeJob(parameters, { ...run, connection: flags }, renderer, context, signal),
   );
   const seconds = (context.nowMs() - startedMs) / 1000;
   if (flags.json === true) {
@@ -72,7 +76,7 @@ async function runDe(file: string, flags: DeFlags & RunFlags & ProgressChoice, c
 
 type Execute = (
   parameters: DeParameters,
-  run: RunOptions,
+  run: RunOptions & { readonly connection: ConnectionFlags },
   renderer: ProgressRenderer,
   context: CliContext,
   signal: AbortSignal,
@@ -98,7 +102,7 @@ const runEmbedded: Execute = async (parameters, run, renderer, context, signal) 
 };
 
 const submit: Execute = async (parameters, run, renderer, context, signal) => {
-  const client = context.services.connect(run.coordinator ?? '');
+  const client = openCoordinator(run.coordinator ?? '', run.connection, context);
   try {
     const job: Job = await client.submit(parameters, run.existingOutput);
     renderer.update({ job, events: [] });

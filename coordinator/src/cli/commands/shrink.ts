@@ -11,6 +11,7 @@ import {
 import { InvalidInputError } from '@shardex/shared/errors';
 import { shrinkageRecord } from '../../domain/index.js';
 import type { CliContext } from '../cli-context.js';
+import { addConnectionOptions, type ConnectionFlags } from '../coordinator-option.js';
 import { absolutePath, addClusterOptions } from '../de-option-flags.js';
 import { untilInterrupted } from '../interrupt.js';
 import { createProgressRenderer, type ProgressChoice } from '../progress/progress-renderer.js';
@@ -48,19 +49,20 @@ export function addShrinkCommand(program: Command, context: CliContext): void {
     .option('--prior <SCOPE>', "scale of apeGLM's prior, per-comparison or global", 'per-comparison')
     .option('--force', 'replace shrunken fold changes that are there');
   addClusterOptions(command);
+  command.option('--coordinator <HOST:PORT>', 'full: submit to a running cluster instead of starting one');
+  addConnectionOptions(command);
   command
-    .option('--coordinator <HOST:PORT>', 'full: submit to a running cluster instead of starting one')
     .option('--quiet', 'no progress')
     .option('--json', 'progress as one JSON object a line, and the outcome on stdout')
     .addHelpText('after', NOTES)
-    .action((folder: string, flags: ShrinkFlags & RunFlags & ProgressChoice) =>
+    .action((folder: string, flags: ShrinkFlags & RunFlags & ConnectionFlags & ProgressChoice) =>
       shrinkResults(absolutePath(context.folder, folder), flags, context),
     );
 }
 
 async function shrinkResults(
   folder: string,
-  flags: ShrinkFlags & RunFlags & ProgressChoice,
+  flags: ShrinkFlags & RunFlags & ConnectionFlags & ProgressChoice,
   context: CliContext,
 ): Promise<void> {
   const method = parseChoice(flags.method, METHODS, '--method', 'method');
@@ -109,11 +111,11 @@ async function shrinkFromCounts(
   file: ResultFile,
   run: RecordedRun,
   prior: ShrinkPrior,
-  flags: RunFlags & ProgressChoice,
+  flags: RunFlags & ConnectionFlags & ProgressChoice,
   context: CliContext,
   add: (rows: ShrunkenRows) => Promise<void>,
 ): Promise<void> {
-  const options = parseRunOptions({ ...flags, force: undefined });
+  const options = { ...parseRunOptions({ ...flags, force: undefined }), connection: flags };
   const runJob = (parameters: DeParameters): Promise<void> => {
     const renderer = createProgressRenderer(context, flags);
     return untilInterrupted(context, 'cancelling the job', (signal) =>

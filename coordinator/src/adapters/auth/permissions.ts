@@ -1,0 +1,35 @@
+import { JobService, WorkerService } from '@shardex/proto';
+
+/** What a caller may do: look at jobs and results, submit and cancel them, or run their tasks. */
+export const PERMISSIONS = ['read', 'submit', 'work'] as const;
+export type Permission = (typeof PERMISSIONS)[number];
+
+/** Who calls, and what that allows. */
+export interface Caller {
+  /** As logs and limits name them; empty: nobody asked. */
+  readonly name: string;
+  readonly permissions: ReadonlySet<Permission>;
+}
+
+const CHANGES_JOBS: ReadonlySet<string> = new Set([JobService.method.submitJob.name, JobService.method.cancelJob.name]);
+
+/** Probes have no certificate, and learn nothing but that the process is there. */
+const HEALTH = 'grpc.health.v1.Health';
+
+/**
+ * What a method asks of its caller.
+ *
+ * @param path - as `/shardex.v1.JobService/SubmitJob`
+ * @returns null: nothing
+ */
+export function permissionFor(path: string): Permission | null {
+  const [, service, method = ''] = path.split('/');
+  if (service === HEALTH) return null;
+  if (service === WorkerService.typeName) return 'work';
+  if (service === JobService.typeName && CHANGES_JOBS.has(method)) return 'submit';
+  return 'read';
+}
+
+/** Whoever may submit a job has to see how it goes. */
+export const withImplied = (permissions: readonly Permission[]): ReadonlySet<Permission> =>
+  new Set(permissions.includes('submit') ? [...permissions, 'read'] : permissions);
