@@ -17,29 +17,33 @@ export interface ScreenWide {
   readonly testedPerRow: Int32Array;
 }
 
-/** First pass over the p-values of a test: everything the adjustment over the whole screen needs. */
+/** What the adjustment over the whole screen needs to know, from passes over all p-values of a test. */
 export async function screenWide(scope: ReductionScope, test: TestName, fits: FitOutputs): Promise<ScreenWide> {
   const { nGenes, parameters } = scope.context;
-  const isBonferroni = parameters.correction === 'bonferroni';
-  const global = new GlobalBenjaminiHochberg(isBonferroni ? 0 : fits.groups.length * nGenes);
+  const global = parameters.correction === 'bonferroni' ? null : new GlobalBenjaminiHochberg();
   let nTests = 0;
   const testedPerRow = new Int32Array(fits.groups.length);
-  for (const block of fits.blocks) {
-    scope.checkCancelled();
-    const pValues = await withArtifact<FitSummary, Float64Array>(scope.store, block.name, (reader) =>
-      reader.f64(fitArrayName(test, 'pvalue')),
-    );
-    nTests += countTests(pValues);
-    if (!isBonferroni) global.add(pValues);
-    for (let i = 0; i < pValues.length; i++) {
-      if (!Number.isNaN(pValues[i])) testedPerRow[block.rowBegin + Math.floor(i / nGenes)]++;
+  const eachBlock = async (look: (pValues: Float64Array, block: FitBlock) => void): Promise<void> => {
+    for (const block of fits.blocks) {
+      scope.checkCancelled();
+      const name = fitArrayName(test, 'pvalue');
+      look(await withArtifact<FitSummary, Float64Array>(scope.store, block.name, (reader) => reader.f64(name)), block);
     }
-  }
+  };
+  await eachBlock((pValues, { rowBegin, rowEnd }) => {
+    for (let row = rowBegin; row < rowEnd; row++) {
+      const begin = (row - rowBegin) * nGenes;
+      testedPerRow[row] = countTests(pValues.subarray(begin, begin + nGenes));
+      nTests += testedPerRow[row];
+    }
+    global?.add(pValues);
+  });
+  while (global?.nextPass() === true) await eachBlock((pValues) => global.collect(pValues));
   return {
     nTests,
     testedPerRow,
     adjustAll: (pValues, out) => {
-      if (isBonferroni) bonferroni(pValues, out, nTests);
+      if (global === null) bonferroni(pValues, out, nTests);
       else global.adjustAll(pValues, out);
     },
   };
