@@ -1,3 +1,7 @@
+import { SCRATCH_NAMES } from '@shardex/shared/artifacts';
+import { ResultLostError } from '@shardex/shared/errors';
+import type { ObjectStore } from '@shardex/shared/storage';
+
 /** What a task body hands over: the parts of its output object and what it took to make it. */
 export interface TaskOutput {
   readonly parts: readonly Uint8Array[];
@@ -5,4 +9,19 @@ export interface TaskOutput {
   readonly nonzeros: number;
   readonly fits: number;
   readonly warnings: readonly string[];
+}
+
+/**
+ * Leaves a task's output on scratch, unless there is none any more: a worker that slept until its job was over must not
+ * bring a scratch back that nobody would remove.
+ *
+ * @throws ResultLostError, naming the job's context
+ */
+export async function commitOutput(store: ObjectStore, name: string, parts: readonly Uint8Array[]): Promise<void> {
+  if (!(await store.exists(SCRATCH_NAMES.context))) {
+    throw new ResultLostError(`${SCRATCH_NAMES.context} in ${store.uri} is gone`, {
+      details: { output: SCRATCH_NAMES.context },
+    });
+  }
+  await store.commit(name, parts);
 }

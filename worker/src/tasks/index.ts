@@ -1,6 +1,6 @@
 import type { TaskAssignment, TaskReport } from '@shardex/shared/artifacts';
 import { KernelHeap } from '@shardex/shared/kernels';
-import type { TaskOutput } from './commit.js';
+import { commitOutput, type TaskOutput } from './commit.js';
 import type { RunTask } from './contract.js';
 import { runControl } from './control.js';
 import { runDispersion } from './dispersion.js';
@@ -26,7 +26,7 @@ export const runTask: RunTask = async (assignment, runtime) => {
   const mark = heap.mark();
   try {
     const output = await compute({ job, heap, assignment, runtime });
-    await job.store.commit(assignment.output, output.parts);
+    await commitOutput(job.store, assignment.output, output.parts);
     return report(assignment, output);
   } catch (error) {
     // Whatever went wrong, the next attempt reads everything afresh.
