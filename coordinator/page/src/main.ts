@@ -1,6 +1,7 @@
 import './styles.css';
 import type { ReportData } from '../../src/web/result-shapes.js';
 import { element } from './element.js';
+import { LiveView } from './live-view.js';
 import { reportSource } from './results-source.js';
 import { ResultsView } from './results-view.js';
 import { runSections } from './run-view.js';
@@ -22,3 +23,4 @@ function showReport(root: HTMLElement, data: ReportData): void {
 const root = document.getElementById('page');
 const embedded = document.getElementById('report');
 if (root !== null && embedded !== null) showReport(root, JSON.parse(embedded.textContent ?? '') as ReportData);
+else root?.append(new LiveView().root);

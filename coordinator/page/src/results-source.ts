@@ -1,5 +1,10 @@
-import type { TestName } from '@shardex/shared/config';
-import type { PerturbationResults, ReportData, RunOverview, TestOverview } from '../../src/web/result-shapes.js';
+import type {
+  PerturbationResults,
+  ReportData,
+  RunOverview,
+  TestName,
+  TestOverview,
+} from '../../src/web/result-shapes.js';
 
 /** Where results come from: a coordinator, or the report itself. */
 export interface ResultsSource {

@@ -1,5 +1,4 @@
-import type { TestName } from '@shardex/shared/config';
-import type { PerturbationCounts, PerturbationResults, TestOverview } from '../../src/web/result-shapes.js';
+import type { PerturbationCounts, PerturbationResults, TestName, TestOverview } from '../../src/web/result-shapes.js';
 import { element, section } from './element.js';
 import { geneTable } from './gene-table.js';
 import { formatCount } from './numbers.js';
@@ -20,7 +19,7 @@ const LISTED = 500;
 /** A choice of test and perturbation, and everything there is to see of both. */
 export class ResultsView {
   readonly root = element('div', { class: 'results' });
-  private readonly screen = element('div');
+  private readonly screen = element('div', {}, element('p', { class: 'note' }, 'Reading the results…'));
   private readonly picker = element('div', { class: 'picker' });
   private readonly chosen = element('div', { 'aria-live': 'polite' });
   private test: TestName;

@@ -142,7 +142,7 @@ function performance(run: RunRecord): HTMLElement {
     element(
       'details',
       {},
-      element('summary', {}, `${workers.length} workers`),
+      element('summary', {}, workers.length === 1 ? '1 worker' : `${workers.length} workers`),
       table(['worker', 'host', 'tasks', 'failures', 'peak memory'], workers, 'Workers', 2),
     ),
   );

@@ -1,8 +1,10 @@
-import type { TestName } from '@shardex/shared/config';
-
 /**
- * What the page asks the coordinator for and the report carries inside, as JSON: NaN and infinities are null there.
+ * What the page asks the coordinator for and the report carries inside, as JSON: NaN and infinities are null there. Nothing is
+ * imported, so that the browser's half can be checked without Node's types.
  */
+
+/** Tests by the names of `--tests`. */
+export type TestName = 'nb-glm' | 'wilcoxon' | 't-test';
 
 /** How the p-values of many tests lie, against the uniform distribution they would have if no gene responded. */
 export interface Calibration {

@@ -1,5 +1,5 @@
 import { hasEnded, type JobView, type LogEntry, type LogKind, type WorkerView } from '../domain/index.js';
-import type { LiveEvent, LiveJob, LiveJobDetails, LiveState } from './live-shapes.js';
+import type { LiveEvent, LiveFailure, LiveJob, LiveJobDetails, LiveState } from './live-shapes.js';
 import { measureThroughput } from './measure-throughput.js';
 
 /** What the page asks of the engine. */
@@ -42,7 +42,7 @@ export function viewDetails(jobs: JobsPort, jobId: string, nowMs: number): LiveJ
   return {
     nowMs,
     job: liveJob(view),
-    failure: view.failure,
+    failure: view.failure && liveFailure(view.failure),
     warnings: view.warnings,
     throughput: measureThroughput(entries, view.startedMs ?? view.submittedMs, untilMs),
     events: entries.slice(-LISTED_EVENTS).map(withoutReport),
@@ -57,6 +57,11 @@ function liveJob(view: JobView): LiveJob {
   const { jobId, state, stages, submittedMs, startedMs, endedMs, etaSeconds, parameters } = view;
   const { input, output, tests } = parameters;
   return { jobId, state, stages, submittedMs, startedMs, endedMs, etaSeconds, input, output, tests };
+}
+
+function liveFailure({ tag, message, hint, details }: NonNullable<JobView['failure']>): LiveFailure {
+  const { story } = details;
+  return { tag, message, hint, ...(typeof story === 'string' ? { story } : {}) };
 }
 
 function withoutReport({ report: _, ...event }: LogEntry): LiveEvent {
