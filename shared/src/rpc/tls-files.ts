@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { InvalidInputError } from '../errors/index.js';
 
@@ -25,6 +26,8 @@ export const secureContextOptions = ({ ca, cert, key }: TlsMaterial): SecureCont
  */
 export function makeSecureContext(material: TlsMaterial, files: readonly string[]): SecureContext {
   try {
+    // Node takes any text for authorities, and then trusts nobody.
+    if (material.ca !== undefined) new X509Certificate(material.ca);
     return createSecureContext(secureContextOptions(material));
   } catch (error) {
     // OpenSSL says what is wrong by a code; nothing of the key is in it.
