@@ -3,6 +3,10 @@ import { defineConfig } from 'vitest/config';
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
+/** Suites that take minutes: each has its own command, `npm run test:<name>`, and its own part of `.ci/run`. */
+const LONG = ['chaos', 'fuzz', 'production'];
+const LONG_TEST_TIMEOUT_MS = 300_000;
+
 /** Tests read the sources, not the build, so that a red test needs no compile step to turn green. */
 export default defineConfig({
   resolve: {
@@ -13,10 +17,23 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['{proto,shared,coordinator,worker}/src/**/*.test.ts', 'test/**/*.test.ts'],
     testTimeout: 180_000,
     hookTimeout: 180_000,
     pool: 'forks',
     maxWorkers: 2,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'default',
+          include: ['{proto,shared,coordinator,worker}/src/**/*.test.ts', 'test/**/*.test.ts'],
+          exclude: ['**/node_modules/**', ...LONG.map((name) => `test/${name}/**`)],
+        },
+      },
+      ...LONG.map((name) => ({
+        extends: true as const,
+        test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: LONG_TEST_TIMEOUT_MS },
+      })),
+    ],
   },
 });

@@ -3,8 +3,11 @@ import type { AddressInfo } from 'node:net';
 import { checksumOf, S3Objects, S3Refusal, type StoredObject } from './s3-server-objects.js';
 import { signatureProblem, type S3Credentials } from './s3-server-signature.js';
 
-/** What can go wrong with a request: an error, a torn connection before or after the work, a cut or a silent body. */
-export type FaultKind = 'internal-error' | 'slow-down' | 'reset' | 'lost-answer' | 'truncate' | 'stall';
+/** What can go wrong with a request: an error, a torn connection before or after the work, a cut or a silent body, a wait. */
+export type FaultKind = 'internal-error' | 'slow-down' | 'reset' | 'lost-answer' | 'truncate' | 'stall' | 'wait';
+
+/** How long a request waits. */
+const WAIT_MS = 500;
 
 export interface Fault {
   readonly kind: FaultKind;
@@ -80,6 +83,7 @@ export async function startS3Server(
     const fault = faults.find((each) => each.struck < each.fault.times && (each.fault.matches?.(about) ?? true));
     if (fault !== undefined) fault.struck++;
     const kind = fault?.fault.kind;
+    if (kind === 'wait') await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
     if (kind === 'reset') return void request.socket.destroy();
     if (kind === 'internal-error') return send(response, refusal(new S3Refusal(500, 'InternalError')), about);
     if (kind === 'slow-down') return send(response, refusal(new S3Refusal(503, 'SlowDown')), about);

@@ -7,6 +7,13 @@ import { LAUNCHER } from './shardex.js';
 /** One line of a process's log. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly text?: string; readonly event?: string };
 
+export interface ProcessSurroundings {
+  /** Added to the environment. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** What starts it, as `ip netns exec NAME`. */
+  readonly within?: readonly string[];
+}
+
 /** A process of ours that is killed at the end of a test, and what it said. */
 export class LoggingProcess {
   readonly lines: LogLine[] = [];
@@ -15,8 +22,12 @@ export class LoggingProcess {
   readonly #child: ChildProcess;
   readonly #waiting = new Set<() => void>();
 
-  constructor(args: readonly string[]) {
-    const child = spawn(process.execPath, [LAUNCHER, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  constructor(args: readonly string[], { environment = {}, within = [] }: ProcessSurroundings = {}) {
+    const [file, ...rest] = [...within, process.execPath, LAUNCHER, ...args];
+    const child = spawn(file, rest, {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, ...environment },
+    });
     this.#child = child;
     createInterface({ input: child.stderr }).on('line', (text) => {
       this.stderr += `${text}\n`;
@@ -35,6 +46,10 @@ export class LoggingProcess {
     return this.#child.pid ?? -1;
   }
 
+  get isOver(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }
@@ -42,14 +57,14 @@ export class LoggingProcess {
   /**
    * Resolves with the first line that is meant, said before or later.
    *
+   * @param from - lines before this one are not looked at
    * @throws when the process ends without saying it
    */
-  said(isMeant: (line: LogLine) => boolean): Promise<LogLine> {
+  said(isMeant: (line: LogLine) => boolean, from = 0): Promise<LogLine> {
     return new Promise((resolve, reject) => {
       const look = (): void => {
-        const line = this.lines.find(isMeant);
-        const isOver = this.#child.exitCode !== null || this.#child.signalCode !== null;
-        if (line === undefined && !isOver) return;
+        const line = this.lines.slice(from).find(isMeant);
+        if (line === undefined && !this.isOver) return;
         this.#waiting.delete(look);
         if (line === undefined) reject(new Error(`the process ended without saying it:\n${this.stderr}`));
         else resolve(line);
