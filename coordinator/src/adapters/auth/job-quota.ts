@@ -15,7 +15,7 @@ export class JobQuota {
     const pending = this.#pending.get(owner) ?? 0;
     if (this.ongoing(owner) + pending >= this.most) {
       throw new ResourceExhaustedError(
-        `${owner === '' ? 'there are' : `${owner} has`} ${this.most} jobs under way already`,
+        `${owner === '' ? '' : `${owner}: `}the limit of ${this.most} jobs under way is reached`,
         { hint: 'wait for one to end, or cancel one' },
       );
     }

@@ -43,7 +43,7 @@ describe('a quota of jobs', () => {
     const first = quota.submit('alice', plan);
     await expect(quota.submit('alice', plan)).rejects.toMatchObject({
       tag: 'ResourceExhausted',
-      message: 'alice has 2 jobs under way already',
+      message: 'alice: the limit of 2 jobs under way is reached',
     });
     const other = quota.submit('bob', plan);
     ends.forEach((end) => end());
