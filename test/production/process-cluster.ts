@@ -64,6 +64,13 @@ export interface ProcessCluster {
 
 const shardexCommand = (...args: string[]): string[] => [process.execPath, LAUNCHER, ...args];
 
+/** A worker of one thread that serves its metrics on a free port. */
+export const startWorker = (coordinator: string): ReturnType<typeof startLogging> =>
+  startLogging(
+    shardexCommand('worker', '--coordinator', coordinator, '--threads', '1', '--memory', '1GiB', '--health-port', '0'),
+    (line) => typeof line['port'] === 'number',
+  );
+
 /** A coordinator and workers as processes of their own, all of them serving metrics, on free ports of loopback. */
 export async function startProcessCluster(workers: number): Promise<ProcessCluster> {
   const started: LoggingProcess[] = [];
@@ -80,10 +87,7 @@ export async function startProcessCluster(workers: number): Promise<ProcessClust
     const address = String(coordinator.ready['address']);
     const workerProcesses = [];
     for (let i = 0; i < workers; i++) {
-      const worker = await startLogging(
-        shardexCommand('worker', '--coordinator', address, '--threads', '1', '--memory', '1GiB', '--health-port', '0'),
-        (line) => typeof line['port'] === 'number',
-      );
+      const worker = await startWorker(address);
       started.push(worker);
       workerProcesses.push(worker);
     }
