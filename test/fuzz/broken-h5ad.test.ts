@@ -22,7 +22,7 @@ const BASES: Readonly<Record<string, SmallH5ad>> = {
 };
 
 /** Mutants of each base; each way of breaking a file is taken equally often. */
-const MUTANTS = Number(process.env['SHARDEX_FUZZ_MUTANTS'] ?? 16);
+const MUTANTS = Number(process.env['SHARDEX_FUZZ_MUTANTS'] ?? 13);
 
 /** Longer than the product gives the HDF5 library (30 s without a read), by as much as a busy machine may need. */
 const HANG_MS = 90_000;
