@@ -34,7 +34,7 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
     .option('--max-jobs-per-user <N>', 'jobs of one user at the same time (default: 100)')
     .option('--max-requests-per-second <N>', 'requests of one peer; 0: no limit (default: 500)')
     .option('--allow-insecure', 'listen beyond this machine without TLS or authentication (default: no)')
-    .option('--metrics-port <PORT>', 'serve /metrics, /healthz and /readyz over HTTP (default: not at all)')
+    .option('--metrics-port <PORT>', 'serve a page, /metrics, /healthz and /readyz over HTTP (default: not at all)')
     .option('--metrics-host <HOST>', 'where to serve them (default: 127.0.0.1)')
     .option('--state <DIR>', 'keep jobs here, and go on with them after a restart (default: in memory only)')
     .option('--lease-ms <N>', 'a task whose worker is silent this long goes elsewhere (default: 30000)')
