@@ -4,26 +4,46 @@ import { sortSegment } from "./sort";
 /** A control column is indexed when a task looks up at least one key for this many of its own: below, indexing costs more. */
 const KEYS_PER_LOOKUP: u32 = 16;
 
-/** Position, in keys, of the first of n keys at `begin` that is not below `key`. */
+/** Of the column that was indexed last. */
+let longestBucket: u32 = 0;
+let longestRun: u32 = 0;
+
+/** Up to this many equal keys of a control column are counted one by one; beyond, by a second search. */
+const EQUALS_COUNTED: u32 = 4;
+
+/** Halvings that leave no more than one of n keys. */
 // @ts-ignore: decorator
 @inline
-function lowerBound(begin: usize, n: u32, key: u64): u32 {
+function halvings(n: u32): u32 {
+  return n > 1 ? 32 - clz<u32>(n - 1) : 0;
+}
+
+/**
+ * Position, in keys, of the first of n keys at `begin` that is not below `key`, after `steps` halvings or more than it takes:
+ * as many for every key of a column, so that no branch depends on the key.
+ */
+// @ts-ignore: decorator
+@inline
+function lowerBound(begin: usize, n: u32, key: u64, steps: u32): u32 {
   let at = begin;
   let left = n;
-  while (left > 1) {
+  for (let step: u32 = 0; step < steps; step++) {
+    // Of one key or none nothing is halved: `at` stays, whatever lies before it.
     const half = left >> 1;
-    // Selected, not branched on: which half it is cannot be predicted.
-    at = select<usize>(at + (<usize>half << 3), at, load<u64>(at + (<usize>(half - 1) << 3)) < key);
+    at = select<usize>(at + (<usize>half << 3), at, load<u64>(at + (<usize>half << 3) - 8) < key);
     left -= half;
   }
-  return <u32>((at - begin) >> 3) + <u32>(left == 1 && load<u64>(at) < key);
+  return <u32>((at - begin) >> 3) + (<u32>(left == 1) & <u32>(load<u64>(at) < key));
 }
 
 /**
  * The index of a sorted column: starts[b] is the first key of bucket b, a bucket being a range of keys' bits of equal width
- * counted from the lowest key. Returns the width's exponent. Without an index everything is one bucket.
+ * counted from the lowest key. Returns the width's exponent. Without an index everything is one bucket. Leaves the length of
+ * the longest bucket and of the longest run of equal keys.
  */
 function indexColumn(keys: usize, n: u32, lookups: u32, starts: usize): u64 {
+  longestBucket = n;
+  longestRun = n;
   if (n < 16 || lookups * KEYS_PER_LOOKUP < n) {
     store<u32>(starts, 0);
     store<u32>(starts, n, 4);
@@ -35,16 +55,27 @@ function indexColumn(keys: usize, n: u32, lookups: u32, starts: usize): u64 {
   const width = max<i64>(0, <i64>(64 - clz(span)) - <i64>(31 - clz<u32>(n >> 1)));
   const buckets = <u32>(span >> width) + 1;
   memory.fill(starts, 0, <usize>(buckets + 1) << 2);
+  let previous: u64 = 0;
+  let run: u32 = 0;
+  let longest: u32 = 0;
   for (let i: u32 = 0; i < n; i++) {
-    const bucket = <usize>((load<u64>(keys + (<usize>i << 3)) - lowest) >> width);
+    const key = load<u64>(keys + (<usize>i << 3));
+    run = select<u32>(run + 1, 1, key == previous);
+    previous = key;
+    longest = max(longest, run);
     // The last key of a bucket is written last: where the next bucket starts.
-    store<u32>(starts + (bucket << 2), i + 1, 4);
+    store<u32>(starts + (<usize>((key - lowest) >> width) << 2), i + 1, 4);
   }
+  longestRun = longest;
+  longest = 0;
   let start: u32 = 0;
   for (let b: usize = 0; b <= buckets; b++) {
-    start = max(start, load<u32>(starts + (b << 2)));
-    store<u32>(starts + (b << 2), start);
+    const next = max(start, load<u32>(starts + (b << 2)));
+    store<u32>(starts + (b << 2), next);
+    longest = max(longest, next - start);
+    start = next;
   }
+  longestBucket = longest;
   return width;
 }
 
@@ -73,6 +104,8 @@ export function rankSums(
       lookups += load<u32>(at, 4) - load<u32>(at);
     }
     const width = indexColumn(control, controlLength, lookups, starts);
+    const steps = halvings(longestBucket);
+    const run = longestRun;
     const lowest = controlLength > 0 ? load<u64>(control) : 0;
     const highest = controlLength > 0 ? load<u64>(control + (<usize>(controlLength - 1) << 3)) : 0;
 
@@ -86,36 +119,47 @@ export function rankSums(
       sortSegment(p, length, scratch);
 
       // Sum over the group's nonzeros of 2·(control nonzeros below) + (control nonzeros equal); and what ties add.
-      let twiceBelow: f64 = 0;
+      let twiceBelow: u64 = 0;
       let addedTies: f64 = 0;
-      while (p < end) {
-        const key = load<u64>(p);
-        const first = p;
-        p += 8;
-        while (p < end && load<u64>(p) == key) p += 8;
-        const copies = <f64>((p - first) >> 3);
-        let below: u32 = 0;
-        let equal: u32 = 0;
-        if (key > highest) below = controlLength;
-        else if (key >= lowest) {
-          const bucket = starts + (<usize>((key - lowest) >> width) << 2);
+      let previous: u64 = 0;
+      let copy: u32 = 0;
+      if (controlLength > 0) {
+        for (; p < end; p += 8) {
+          const key = load<u64>(p);
+          const within = min(max(key, lowest), highest);
+          const bucket = starts + (<usize>((within - lowest) >> width) << 2);
           const from = load<u32>(bucket);
-          const to = load<u32>(bucket, 4);
-          below = from + lowerBound(control + (<usize>from << 3), to - from, key);
+          const below = from + lowerBound(control + (<usize>from << 3), load<u32>(bucket, 4) - from, key, steps);
+          let equal: u32 = 0;
           const found = control + (<usize>below << 3);
-          // Keys are whole numbers here, so the first key beyond is the lower bound of key + 1.
-          if (below < to && load<u64>(found) == key) equal = lowerBound(found, to - below, key + 1);
+          if (run <= EQUALS_COUNTED) {
+            for (let i: u32 = 0; i < run; i++) {
+              equal += <u32>(below + i < controlLength) & <u32>(load<u64>(found + (<usize>i << 3)) == key);
+            }
+          } else if (below < controlLength && load<u64>(found) == key) {
+            // Keys are whole numbers here, so the first key beyond is the lower bound of key + 1.
+            equal = lowerBound(found, controlLength - below, key + 1, halvings(controlLength - below));
+          }
+          twiceBelow += 2 * <u64>below + <u64>equal;
+          copy = select<u32>(copy + 1, 0, key == previous);
+          previous = key;
+          // (x + 1)³ − (x + 1) − (x³ − x), the block of x equal keys having grown by one.
+          const block = <f64>(equal + copy);
+          addedTies += 3 * block * (block + 1);
         }
-        const c = <f64>equal;
-        twiceBelow += copies * (2 * <f64>below + c);
-        // (c + m)³ − (c + m) − (c³ − c)
-        addedTies += copies * (3 * c * (c + copies) + copies * copies - 1);
+      } else {
+        for (; p < end; p += 8) {
+          const key = load<u64>(p);
+          copy = select<u32>(copy + 1, 0, key == previous);
+          previous = key;
+          addedTies += 3 * <f64>copy * (<f64>copy + 1);
+        }
       }
 
       const n = <f64>load<u32>(groupSizes + (<usize>g << 2));
       const nonzero = <f64>length;
       const zeros = zeroControl + (n - nonzero);
-      const twiceU = twiceBelow + 2 * nonzero * zeroControl + (n - nonzero) * zeroControl;
+      const twiceU = <f64>twiceBelow + 2 * nonzero * zeroControl + (n - nonzero) * zeroControl;
       const nonzeroTies = controlTie + addedTies;
       const at = cell << 3;
       store<f64>(u + at, 0.5 * twiceU);

@@ -7,6 +7,8 @@ const RUN: u32 = 12;
 const RADIX_MIN: u32 = 36;
 /** Radix looks at bits 31 … 62, four digits of eight: the exponent and 21 bits of the mantissa. */
 const LOWEST_BIT: u64 = 31;
+/** Below this the lowest digit is left out: few keys agree in the others, and merging tells those apart. */
+const FOUR_DIGITS_MIN: u32 = 1024;
 
 /** Four histograms of 256 u32. Static, hence per instance, and an instance belongs to one thread. */
 const histograms = memory.data(4096);
@@ -100,17 +102,18 @@ function merge(left: usize, middle: usize, end: usize, out: usize): void {
 /** Least significant digit first over the leading bits; what those bits cannot tell apart is merged afterwards. */
 function radixSort(keys: usize, n: u32, scratch: usize): void {
   const bytes = <usize>n << 3;
-  memory.fill(histograms, 0, 4096);
+  const first: u32 = n < FOUR_DIGITS_MIN ? 1 : 0;
+  memory.fill(histograms + (<usize>first << 10), 0, 4096 - (<usize>first << 10));
   for (let p = keys; p < keys + bytes; p += 8) {
     const digits = <u32>(load<u64>(p) >> LOWEST_BIT);
-    for (let d: u32 = 0; d < 4; d++) {
-      const counter = histograms + (<usize>d << 10) + (<usize>((digits >> (d << 3)) & 255) << 2);
-      store<u32>(counter, load<u32>(counter) + 1);
-    }
+    if (first == 0) count(digits, 0);
+    count(digits, 1);
+    count(digits, 2);
+    count(digits, 3);
   }
   let source = keys;
   let target = scratch;
-  for (let d: u32 = 0; d < 4; d++) {
+  for (let d: u32 = first; d < 4; d++) {
     const shift = LOWEST_BIT + (<u64>d << 3);
     const cursors = histograms + (<usize>d << 10);
     if (load<u32>(cursors + (<usize>((load<u64>(source) >> shift) & 255) << 2)) == n) continue;
@@ -132,11 +135,19 @@ function radixSort(keys: usize, n: u32, scratch: usize): void {
     target = swap;
   }
   if (source != keys) memory.copy(keys, source, bytes);
-  sortCollisions(keys, bytes, scratch);
+  sortCollisions(keys, bytes, scratch, LOWEST_BIT + (<u64>first << 3));
 }
 
-/** Sorts every run of equal leading bits that is out of order. */
-function sortCollisions(keys: usize, bytes: usize, scratch: usize): void {
+/** Counts one key in the histogram of digit d. */
+// @ts-ignore: decorator
+@inline
+function count(digits: u32, d: u32): void {
+  const counter = histograms + (<usize>d << 10) + (<usize>((digits >> (d << 3)) & 255) << 2);
+  store<u32>(counter, load<u32>(counter) + 1);
+}
+
+/** Sorts every run of equal leading bits, from `lowest` up, that is out of order. */
+function sortCollisions(keys: usize, bytes: usize, scratch: usize, lowest: u64): void {
   const end = keys + bytes;
   let previous = load<u64>(keys);
   for (let p = keys + 8; p < end; p += 8) {
@@ -145,11 +156,11 @@ function sortCollisions(keys: usize, bytes: usize, scratch: usize): void {
       previous = key;
       continue;
     }
-    const leading = key >> LOWEST_BIT;
+    const leading = key >> lowest;
     let first = p;
-    while (first > keys && load<u64>(first - 8) >> LOWEST_BIT == leading) first -= 8;
+    while (first > keys && load<u64>(first - 8) >> lowest == leading) first -= 8;
     let last = p + 8;
-    while (last < end && load<u64>(last) >> LOWEST_BIT == leading) last += 8;
+    while (last < end && load<u64>(last) >> lowest == leading) last += 8;
     const length = <u32>((last - first) >> 3);
     if (length <= RUN) insertionSort(first, last);
     else mergeSort(first, length, scratch);

@@ -37,12 +37,12 @@ export class CompactRowDecoder {
     readonly kind: CompactValueKind,
     limits: DecoderLimits,
   ) {
-    this.source = heap.u8(limits.maxBytes);
+    this.source = heap.uninitialised(Uint8Array, limits.maxBytes);
     this.rowOffsets = heap.u32(limits.maxRows + 1);
     this.indptr = heap.u32(limits.maxRows + 1);
-    this.indices = heap.u32(limits.maxNonzeros);
-    this.counts = heap.u32(kind === 'count' ? limits.maxNonzeros : 0);
-    this.values = heap.f64(kind === 'real' ? limits.maxNonzeros : 0);
+    this.indices = heap.uninitialised(Uint32Array, limits.maxNonzeros);
+    this.counts = heap.uninitialised(Uint32Array, kind === 'count' ? limits.maxNonzeros : 0);
+    this.values = heap.uninitialised(Float64Array, kind === 'real' ? limits.maxNonzeros : 0);
   }
 
   /**

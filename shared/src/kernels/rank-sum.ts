@@ -62,13 +62,13 @@ export function rankSumAgainstControl(
 ): RankSums {
   const nGenes = control.offsets.length - 1;
   const nGroups = groups.sizes.length;
-  const u = heap.f64(nGroups * nGenes);
-  const z = heap.f64(nGroups * nGenes);
-  const tieSums = heap.f64(nGroups * nGenes);
+  const u = heap.uninitialised(Float64Array, nGroups * nGenes);
+  const z = heap.uninitialised(Float64Array, nGroups * nGenes);
+  const tieSums = heap.uninitialised(Float64Array, nGroups * nGenes);
   heap.scoped(() => {
     const sizes = heap.copyU32(groups.sizes);
-    const scratch = heap.f64(longestSegment(groups.offsets));
-    const starts = heap.u32((longestSegment(control.offsets) >> 1) + 2);
+    const scratch = heap.uninitialised(Float64Array, longestSegment(groups.offsets));
+    const starts = heap.uninitialised(Uint32Array, (longestSegment(control.offsets) >> 1) + 2);
     heap.exports.rankSums(
       nGenes,
       control.keys.byteOffset,

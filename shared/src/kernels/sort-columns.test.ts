@@ -52,6 +52,11 @@ describe('the sort of rank keys', () => {
     check([Array.from({ length: 5000 }, (_, i) => 1 + ((i * 7919) % 5000) * 2 ** -52)]);
   });
 
+  it.each([200, 1023, 1024])('orders %i keys that only bits beyond the radix, or its lowest digit, tell apart', (n) => {
+    const near = (spread: number): number[] => Array.from({ length: n }, (_, i) => 1 + spread * ((i * 7919) % n));
+    check([near(2 ** -50), near(2 ** -18), near(2 ** -12)]);
+  });
+
   it('does nothing to no segments', () => {
     check([]);
     check([[], []]);

@@ -11,7 +11,7 @@ import type { KernelHeap } from './kernel-heap.js';
  */
 export function sortColumns(heap: KernelHeap, keys: Float64Array, offsets: Uint32Array): void {
   heap.scoped(() => {
-    const scratch = heap.f64(longestSegment(offsets));
+    const scratch = heap.uninitialised(Float64Array, longestSegment(offsets));
     heap.exports.sortSegments(keys.byteOffset, offsets.byteOffset, offsets.length - 1, scratch.byteOffset);
   });
 }

@@ -45,7 +45,8 @@ export class RankTest {
     const { heap, job } = scope;
     const { nGenes, parameters } = job.context;
     this.nStrata = strata?.count ?? 1;
-    this.keys = heap.f64(groups.reduce((sum, group) => sum + rows.nonzerosOf(group), 0));
+    const nKeys = groups.reduce((sum, group) => sum + rows.nonzerosOf(group), 0);
+    this.keys = heap.uninitialised(Float64Array, nKeys);
     this.cursors = heap.u32(this.nStrata * nGenes);
     this.sizes = new Uint32Array(this.nStrata * groups.length);
     this.write = keyWriter(heap, parameters.rankPrecision);

@@ -7,10 +7,17 @@ import type { ArmSums } from './reference.js';
 /** Sums a gene of a `MomentAccumulator`. */
 const MOMENTS = Object.keys(MomentColumn).length;
 
-const meansOf = ({ moments, cells, nExpressing }: ArmSums, column: number): Float64Array =>
-  Float64Array.from(nExpressing, (_, gene) => moments[gene * MOMENTS + column] / cells);
+function meansOf({ moments, cells, nExpressing }: ArmSums, column: number): Float64Array {
+  const means = new Float64Array(nExpressing.length);
+  for (let gene = 0; gene < means.length; gene++) means[gene] = moments[gene * MOMENTS + column] / cells;
+  return means;
+}
 
-const sharesOf = ({ nExpressing, cells }: ArmSums): Float32Array => Float32Array.from(nExpressing, (n) => n / cells);
+function sharesOf({ nExpressing, cells }: ArmSums): Float32Array {
+  const shares = new Float32Array(nExpressing.length);
+  for (let gene = 0; gene < shares.length; gene++) shares[gene] = nExpressing[gene] / cells;
+  return shares;
+}
 
 /** Sets what describes one perturbation's expression beside its reference's, in every test's layers. */
 export function setMeanLayers(

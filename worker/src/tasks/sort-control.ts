@@ -29,7 +29,7 @@ export async function sortControl(
   if (counts !== null) for await (const block of pool.blocks(geneBegin, geneEnd)) counts.add(block);
   const lengths = counts?.nExpressing ?? nExpressing;
   const keyOffsets = columnOffsets(heap, lengths);
-  const keys = heap.f64(keyOffsets[lengths.length]);
+  const keys = heap.uninitialised(Float64Array, keyOffsets[lengths.length]);
   const cursors = heap.copyU32(keyOffsets);
   const write = keyWriter(heap, job.context.parameters.rankPrecision);
   for await (const block of pool.blocks(geneBegin, geneEnd)) {
