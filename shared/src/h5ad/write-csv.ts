@@ -45,6 +45,11 @@ export class CsvWriter implements TableWriter {
     }
   }
 
+  async settle(): Promise<void> {
+    await this.flush();
+    await this.file.sync();
+  }
+
   async close(): Promise<void> {
     try {
       await this.flush();

@@ -24,6 +24,7 @@ export class ParquetTableWriter implements TableWriter {
   private readonly buffered: Buffered[];
   private nBuffered = 0;
   private position = 0;
+  private settling: Promise<void> | null = null;
 
   private constructor(
     private readonly file: TemporaryFile,
@@ -60,20 +61,34 @@ export class ParquetTableWriter implements TableWriter {
     }
   }
 
+  settle(): Promise<void> {
+    this.settling ??= this.complete();
+    return this.settling;
+  }
+
   async close(): Promise<void> {
     try {
-      if (this.nBuffered > 0) await this.writeRowGroup();
-      await this.parquet.finish();
-      await this.drain();
+      await this.settle();
       await this.file.commit();
     } catch (error) {
       await this.abort();
-      throw toShardexError(error, `writing ${this.file.path}`);
+      throw error;
     }
   }
 
   async abort(): Promise<void> {
     await this.file.discard();
+  }
+
+  private async complete(): Promise<void> {
+    try {
+      if (this.nBuffered > 0) await this.writeRowGroup();
+      await this.parquet.finish();
+    } catch (error) {
+      throw toShardexError(error, `writing ${this.file.path}`);
+    }
+    await this.drain();
+    await this.file.sync();
   }
 
   private async writeRowGroup(): Promise<void> {

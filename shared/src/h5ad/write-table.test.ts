@@ -99,6 +99,17 @@ describe.each([
     for (const other of others) expect(other.equals(first as Buffer)).toBe(true);
   });
 
+  it('is complete once it is settled, and has its name once it is closed', async () => {
+    const [plain, settled] = ['plain', 'settled'].map((name) => join(folder, `${name}.${format}`)) as [string, string];
+    await write(await create(plain), 5);
+    const writer = await create(settled);
+    await writer.append(ROWS);
+    await writer.settle();
+    expect((await readdir(folder)).includes(`settled.${format}`)).toBe(false);
+    await writer.close();
+    expect((await readFile(settled)).equals(await readFile(plain))).toBe(true);
+  });
+
   it('refuses columns of another number, type or length, and leaves nothing behind when it is aborted', async () => {
     const writer = await create(join(folder, `bad.${format}`));
     await expect(writer.append(ROWS.slice(1))).rejects.toThrow(InvariantBrokenError);

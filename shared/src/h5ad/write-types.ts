@@ -159,6 +159,9 @@ export type TableValues = readonly string[] | Float64Array | Float32Array | Int3
 export interface TableWriter {
   /** Appends one block of rows; `values[i]` belongs to column i and all have the same length. */
   append(values: readonly TableValues[]): Promise<void>;
+  /** Completes and syncs the file under its temporary name. Nothing may be appended afterwards. */
+  settle(): Promise<void>;
+  /** Settles the file if it is not, and renames it. */
   close(): Promise<void>;
   abort(): Promise<void>;
 }

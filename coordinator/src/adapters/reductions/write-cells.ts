@@ -49,6 +49,7 @@ export async function fillCells(scope: ReductionScope, folder: string): Promise<
         cells.kept.subarray(begin, end),
       ]);
     }
+    await table.settle();
     return table;
   } catch (error) {
     await table.abort();

@@ -67,7 +67,7 @@ export async function openTestFiles(
       }
     },
     async settle() {
-      await h5ad?.settle();
+      await Promise.all([h5ad?.settle(), ...tables.map((table) => table.settle())]);
     },
     async close() {
       await h5ad?.close();
