@@ -1,5 +1,7 @@
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { addressOf } from '../support/standing-cluster.js';
+import { addressOf, type LogLine } from '../support/standing-cluster.js';
 import { ended, FaultBench, freezeWorker, givenUp, TASK_STAGES } from './fault-bench.js';
 
 let bench: FaultBench;
@@ -44,6 +46,50 @@ describe('SIGSTOP of a worker in the middle of a task', () => {
     const done = coordinator.lines.filter((line) => line.event === 'task-done' && line['task'] === held['task']);
     expect(done.map((line) => line['worker'])).not.toContain(held['worker']);
     await bench.survived(coordinator, output, `SIGCONT, ${stage} being over`);
+    await bench.leavesNothing(coordinator, output, state);
+  });
+});
+
+describe('a stage of one task', () => {
+  const UNCUT = { more: ['--task-nonzeros', '1000000000'] };
+  const granted = (stage: string, attempt: number) => (line: LogLine) =>
+    line.event === 'task-granted' && line['stage'] === stage && line['attempt'] === attempt;
+
+  it.each(TASK_STAGES)('%s that costs two workers is done in halves', async (stage) => {
+    const { output, state } = bench.place();
+    const coordinator = await bench.coordinator(state, UNCUT);
+    const address = await addressOf(coordinator);
+    await bench.submit(coordinator, output);
+    for (const attempt of [1, 2]) {
+      const victim = bench.worker(address);
+      await coordinator.said(granted(stage, attempt));
+      victim.kill('SIGKILL');
+      await victim.exited;
+    }
+    await coordinator.said((line) => line.event === 'task-split' && line['stage'] === stage);
+    await bench.workers(address, 1);
+    await bench.survived(coordinator, output, `SIGKILL of two workers on one task of ${stage}`);
+    const { stages } = JSON.parse(await readFile(join(output, 'run.json'), 'utf8')) as {
+      stages: { name: string; tasks: number }[];
+    };
+    expect(stages.find(({ name }) => name === stage)?.tasks).toBe(2);
+    await bench.leavesNothing(coordinator, output, state);
+  });
+
+  it.each(['control', 'dispersion', 'fit'])('%s finds all scratch gone, and it is made again', async (stage) => {
+    const { output, state } = bench.place();
+    const coordinator = await bench.coordinator(state, UNCUT);
+    const address = await addressOf(coordinator);
+    const first = bench.worker(address);
+    await bench.submit(coordinator, output);
+    await coordinator.said(granted(stage, 1));
+    // Whoever has read it before may not need it again.
+    first.kill('SIGKILL');
+    await first.exited;
+    await rm(join(output, '.shardex-scratch'), { recursive: true });
+    await bench.workers(address, 1);
+    await bench.survived(coordinator, output, `all scratch removed in ${stage}`);
+    expect(coordinator.lines.some(({ event }) => event === 'stage-reopened')).toBe(true);
     await bench.leavesNothing(coordinator, output, state);
   });
 });

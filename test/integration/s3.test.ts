@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { startS3Server, TEST_CREDENTIALS, type FaultKind, type S3TestServer } from '../support/s3-server.js';
+import { startS3Server, TEST_CREDENTIALS, type S3TestServer } from '../support/s3-server.js';
 import { describeWithPeers, runPeerScript } from '../support/peers.js';
 import { describeWithPart } from '../support/required-part.js';
 import { hashes, shardex, simulatedScreen, withFolder, type CliOutcome } from '../support/shardex.js';
@@ -96,8 +96,9 @@ describe('a run on S3', () => {
     expect(keysOf('out')).toEqual(['run/cells.parquet', 'run/run.json', 'run/wilcoxon.h5ad']);
   });
 
-  it.each(['internal-error', 'slow-down', 'reset', 'truncate'] satisfies FaultKind[])('outlives %s', async (kind) => {
-    // Every seventh request of each kind, until it has struck often enough.
+  it('outlives answers that are cut short', async () => {
+    const kind = 'truncate';
+    // Every seventh request, until it has struck often enough.
     let count = 0;
     const struck = server.inject({ kind, times: 12, matches: ({ method }) => method !== 'HEAD' && ++count % 7 === 0 });
     const outcome = await de(['--scratch', 's3://scratch/x']);
