@@ -205,10 +205,11 @@ describe('what is served over HTTP', () => {
 
 describe('a coordinator beyond this machine', () => {
   it.each([
-    [{}, 'without authentication or encryption'],
-    [{ tokens: true }, 'without encryption'],
-  ])('is refused with %j', async ({ tokens = false }, reason) => {
-    const security = tokens ? {} : { security: { tlsCert: null, tlsKey: null, tlsCa: null, tokens: null } };
+    ['nothing', 'without authentication or encryption'],
+    ['tokens', 'without encryption'],
+  ])('is refused with %s', async (protection, reason) => {
+    const security =
+      protection === 'tokens' ? {} : { security: { tlsCert: null, tlsKey: null, tlsCa: null, tokens: null } };
     await expect(start({ host: '0.0.0.0', ...security })).rejects.toThrow(reason);
   });
 });

@@ -13,9 +13,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { JobService, JobState } from '@shardex/proto';
+import { connectRpc, unaryCall } from '@shardex/shared/rpc';
 import { hasOpenssl, TestAuthority, type CertificateFiles } from '../support/certificates.js';
 import { describeWithPart } from '../support/required-part.js';
-import { shardex, simulatedScreen, type CliOutcome } from '../support/shardex.js';
+import { runCluster, shardex, simulatedScreen, type CliOutcome } from '../support/shardex.js';
 import { freePort, LoggingProcess } from '../support/standing-cluster.js';
 
 /** What must not be seen anywhere but where it was put. */
@@ -220,6 +222,22 @@ describeWithPart({
       expect(outcome.exitCode, outcome.stderr).toBe(0);
       expect(worker.isOver).toBe(false);
     }, 180_000);
+
+    it('keeps the cluster of shardex de to its own processes, whatever leads elsewhere', async () => {
+      process.env['SHARDEX_TLS_CA'] = at('absent');
+      const calls: Promise<unknown>[] = [];
+      const call = (pid: number): void => {
+        const address = /127\.0\.0\.1:\d+/.exec(readOrNothing(`/proc/${pid}/cmdline`))?.[0] ?? 'unknown:1';
+        const client = connectRpc(address);
+        const listed = unaryCall(client, JobService.method.listJobs, {}).finally(() => client.close());
+        calls.push(expect(listed).rejects.toMatchObject({ message: 'the coordinator does not know who calls' }));
+      };
+      const job = await runCluster(at('data/screen.h5ad'), at('own'), { onWorker: call });
+      delete process.env['SHARDEX_TLS_CA'];
+      expect(job.state).toBe(JobState.SUCCEEDED);
+      expect(calls).toHaveLength(1);
+      await Promise.all(calls);
+    }, 60_000);
 
     it('keeps secrets to itself: logs, errors, results, journal and lists of processes', async () => {
       // Nothing is written or tidied up any more.
