@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { ShardexError } from '@shardex/shared/errors';
-import { columnLabels, openRowSource, readH5adMetadata } from '@shardex/shared/h5ad';
+import { columnLabels, openH5adMetadata, openRowSource } from '@shardex/shared/h5ad';
 import { openByteSource } from '@shardex/shared/storage';
 import { File, ready } from 'h5wasm/node';
 
@@ -22,8 +22,14 @@ const fingerprint = () => {
 
 /** @param {string} path */
 const readByUs = async (path) => {
-  const overview = await readH5adMetadata(path, {});
-  const metadata = await readH5adMetadata(path, { matrix: 'X', obsColumns: ['perturbation'], varNames: true });
+  const session = openH5adMetadata(path);
+  let overview, metadata;
+  try {
+    overview = await session.read({});
+    metadata = await session.read({ matrix: 'X', obsColumns: ['perturbation'], varNames: true });
+  } finally {
+    await session.close();
+  }
   columnLabels(metadata.columns[0]);
   const { descriptor } = metadata;
   const found = fingerprint();
