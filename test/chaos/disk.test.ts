@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { addressOf } from '../support/standing-cluster.js';
-import { ended, FaultBench, reached, TASK_STAGES } from './fault-bench.js';
+import { ended, FaultBench, freezeWorker, isTasks, reached, TASK_STAGES } from './fault-bench.js';
 import { flipByte } from './flip-byte.js';
 import { makeSmallDisk, reasonWithoutDisk, type SmallDisk } from './small-disk.js';
 
@@ -29,10 +29,15 @@ describe.skipIf(reason !== null)('a full disk', () => {
   it.each([...TASK_STAGES, 'size-factors', 'trend'])('of scratch in %s is waited out', async (stage) => {
     const { output, state } = bench.place();
     const coordinator = await bench.coordinator(state);
-    await bench.workers(await addressOf(coordinator), 2);
+    const workers = await bench.workers(await addressOf(coordinator), 2);
     await bench.submit(coordinator, output, { more: ['--scratch', disk.folder] });
-    await coordinator.said(reached(stage));
+    // Whoever is at work stands still until the disk is full.
+    const writer = isTasks(stage)
+      ? (await freezeWorker(coordinator, workers, stage)).victim
+      : await coordinator.said(reached(stage)).then(() => coordinator);
+    writer.kill('SIGSTOP');
     expect(disk.fill()).toBeGreaterThan(0);
+    writer.kill('SIGCONT');
     const repeated = await coordinator.said(
       (line) => line['reason'] === 'ResourceExhausted' && line['stage'] === stage,
     );

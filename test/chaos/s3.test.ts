@@ -6,7 +6,7 @@ import { shardex } from '../support/shardex.js';
 import { FaultBench, FILES } from './fault-bench.js';
 import { MARK, markedProcesses } from './leaks.js';
 
-const STRIKES = 24;
+const STRIKES = 12;
 
 describe('S3 that fails at every seventh request', () => {
   let bench: FaultBench;
@@ -32,7 +32,7 @@ describe('S3 that fails at every seventh request', () => {
       matches: ({ method, key }) => method !== 'HEAD' && key !== 'run/run.json' && ++count % 7 === 0,
     });
     const places = ['s3://in/screen.h5ad', '--out', 's3://out/run', '--scratch', 's3://scratch/x'];
-    const outcome = await shardex(['de', ...places, '--workers', '2', '--memory', '64MiB', '--quiet'], {
+    const outcome = await shardex(['de', ...places, '--workers', '2', '--quiet'], {
       ...server.environment,
       [MARK]: bench.mark,
       TMPDIR: bench.temporary,
