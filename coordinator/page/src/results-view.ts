@@ -54,7 +54,7 @@ export class ResultsView {
 
   private showTest(test: TestName): void {
     this.test = test;
-    this.screen.setAttribute('aria-busy', 'true');
+    for (const part of [this.screen, this.chosen]) part.setAttribute('aria-busy', 'true');
     this.run(this.source.test(test), (overview) => {
       if (overview.test !== this.test) return;
       this.screen.removeAttribute('aria-busy');
@@ -117,7 +117,7 @@ export class ResultsView {
     const caption =
       genesLeftOut === 0
         ? `Genes under ${perturbation}, ${TEST_TITLES[test]}`
-        : `${genes.gene.length} genes under ${perturbation}, ${TEST_TITLES[test]}: the strongest and a selection of the others (${formatCount(genesLeftOut)} are not here)`;
+        : `${formatCount(genes.gene.length)} genes under ${perturbation}, ${TEST_TITLES[test]}: the strongest and a selection of the others (${formatCount(genesLeftOut)} are not here)`;
     return section(
       `${perturbation}, ${TEST_TITLES[test]}`,
       element('p', {}, sentenceOf(counts, testedGenes, alpha)),

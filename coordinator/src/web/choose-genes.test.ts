@@ -30,6 +30,16 @@ describe('the genes that stand for all', () => {
     expect(chosen).toContain(4321);
   });
 
+  it('keep their spread beside genes whose arm is empty', () => {
+    const all = places();
+    const log2FoldChange = Array.from(all.log2FoldChange, (change, gene) => (gene % 20 === 0 ? -26 : change));
+    const alone = chooseGenes({ ...all, log2FoldChange }, 1000).slice(500);
+    const cells = new Set(alone.map((gene) => Math.floor(log2FoldChange[gene] * 10)));
+    // Tenths from −0.5 to 0.5, the empty arm, and the one that stands alone.
+    expect(cells.size).toBe(12);
+    expect(alone.filter((gene) => log2FoldChange[gene] === -26).length).toBeLessThan(100);
+  });
+
   it('are all of few, also without means and when all are alike', () => {
     const alike = { log10Pvalue: [-1, -1, -1], log2FoldChange: [0, 0, 0], meanExpression: null };
     expect(chooseGenes(alike, 3)).toEqual([0, 1, 2]);

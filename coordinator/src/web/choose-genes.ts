@@ -6,6 +6,12 @@ export interface GenePlaces {
   readonly meanExpression: ArrayLike<number> | null;
 }
 
+/**
+ * Size of a log2 fold change that says no more than that one arm has no counts: with 10⁻⁹ added to both means it is above 20
+ * then, and 2¹⁵ is beyond what a cell can tell.
+ */
+export const EMPTY_ARM_FOLD_CHANGE = 15;
+
 /** Cells of the grid along an axis of a plot. */
 const GRID = 48;
 
@@ -25,7 +31,7 @@ export function chooseGenes(places: GenePlaces, limit: number): number[] {
   if (tested.length <= limit) return tested;
   const strongest = Math.floor(limit / 2);
   const rest = tested.slice(strongest);
-  const foldChange = gridOf(rest, (gene) => log2FoldChange[gene]);
+  const foldChange = gridOf(rest, (gene) => log2FoldChange[gene], EMPTY_ARM_FOLD_CHANGE);
   const significance = gridOf(rest, (gene) => log10Pvalue[gene]);
   const expression =
     meanExpression === null ? () => 0 : gridOf(rest, (gene) => Math.log(Math.max(meanExpression[gene], 1e-9)));
@@ -45,18 +51,22 @@ export function chooseGenes(places: GenePlaces, limit: number): number[] {
   return tested.filter((gene) => chosen.has(gene));
 }
 
-/** The cell of a gene along one axis, over the finite values of `genes`. */
-function gridOf(genes: readonly number[], valueOf: (gene: number) => number): (gene: number) => number {
+/** The cell of a gene along one axis, over the values of `genes` of a size below `bound`; what is beyond is at the ends. */
+function gridOf(
+  genes: readonly number[],
+  valueOf: (gene: number) => number,
+  bound = Number.POSITIVE_INFINITY,
+): (gene: number) => number {
   let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const gene of genes) {
     const value = valueOf(gene);
-    if (!Number.isFinite(value)) continue;
+    if (!(Math.abs(value) < bound)) continue;
     least = Math.min(least, value);
     most = Math.max(most, value);
   }
   const scale = most > least ? (GRID - 1) / (most - least) : 0;
   return (gene) => {
     const value = valueOf(gene);
-    return Number.isFinite(value) ? Math.round((value - least) * scale) : 0;
+    return Number.isNaN(value) ? 0 : Math.round((Math.min(most, Math.max(least, value)) - least) * scale);
   };
 }

@@ -17,7 +17,7 @@ export function pvalueHistogram({ histogram, tested }: Calibration): HTMLElement
     draw: () => ({
       ...MARGINS,
       x: { domain: [0, 1], label: 'p', labelAnchor: 'center' },
-      y: { label: 'p-values', grid: true, tickFormat: (count: number) => count.toLocaleString('en') },
+      y: { label: 'p-values', grid: true, nice: true, tickFormat: (count: number) => count.toLocaleString('en') },
       marks: [
         Plot.rectY(bars, { x1: 'from', x2: 'to', y: 'count', fill: COLOURS.bar, insetLeft: 0.5, insetRight: 0.5 }),
         Plot.ruleY([tested * width], { stroke: COLOURS.ink, strokeDasharray: '4 3' }),

@@ -1,4 +1,4 @@
-import { chooseGenes } from '../../../src/web/choose-genes.js';
+import { chooseGenes, EMPTY_ARM_FOLD_CHANGE } from '../../../src/web/choose-genes.js';
 import type { GeneColumns } from '../../../src/web/result-shapes.js';
 
 export interface GenePoint {
@@ -48,13 +48,16 @@ export function genePoints(genes: GeneColumns, alpha: number): GenePoint[] {
   });
 }
 
-/** Largest fold change that the axes reach beyond the significant ones: rarely seen genes have any, with no evidence. */
+/** A fold-change axis reaches at least so far. */
 const LEAST_REACH = 1;
 
-/** Half the width of a fold-change axis: all significant genes and 99% of the others are within. */
+/** Half the width of a fold-change axis: all significant genes and 99% of the others are within, but for empty arms. */
 export function foldChangeReach(points: readonly GenePoint[]): number {
-  const sizes = points.map(({ log2FoldChange }) => Math.abs(log2FoldChange)).sort((left, right) => left - right);
-  const most = sizes[Math.floor(0.99 * (sizes.length - 1))] ?? 0;
-  const significant = points.filter(({ call }) => call !== 'neutral').map((point) => Math.abs(point.log2FoldChange));
-  return 1.08 * Math.max(LEAST_REACH, most, ...significant);
+  const sizes = points
+    .map(({ log2FoldChange, call }) => ({ size: Math.abs(log2FoldChange), isSignificant: call !== 'neutral' }))
+    .filter(({ size }) => size < EMPTY_ARM_FOLD_CHANGE)
+    .sort((left, right) => left.size - right.size);
+  const most = sizes[Math.floor(0.99 * (sizes.length - 1))]?.size ?? 0;
+  const significant = sizes.findLast(({ isSignificant }) => isSignificant)?.size ?? 0;
+  return 1.08 * Math.max(LEAST_REACH, most, significant);
 }

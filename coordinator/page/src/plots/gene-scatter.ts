@@ -68,7 +68,7 @@ const NAME = {
   strokeWidth: 3,
   text: (point: GenePoint) => point.gene,
 };
-const TIP = { fill: 'var(--paper)', stroke: 'var(--guide)', fontSize: 12 } as const;
+const TIP = { fill: 'var(--paper)', stroke: 'var(--guide)', fontSize: 12, lineHeight: 1.3 } as const;
 /** Only powers of ten are named: there are few decades, and the ticks between them show the scale. */
 const LOGARITHMIC = {
   type: 'log',
