@@ -163,6 +163,7 @@ describeWithPart({
     it('sets only what the programs know', async () => {
       for (const [kind, component, options] of [
         ['StatefulSet', 'coordinator', []],
+        ['StatefulSet', 'coordinator', EVERYTHING],
         ['Deployment', 'worker', EVERYTHING],
         ['Job', 'worker', VARIANTS['workers as a Job']],
       ] as const) {

@@ -75,6 +75,13 @@ capabilities: { drop: [ALL] }
 {{- end }}
 {{- end -}}
 
+{{- /* The certificate of this pod, and who signs the others'. */ -}}
+{{- define "shardex.tlsEnv" -}}
+- { name: SHARDEX_TLS_CERT, value: /etc/shardex/tls/tls.crt }
+- { name: SHARDEX_TLS_KEY, value: /etc/shardex/tls/tls.key }
+- { name: SHARDEX_TLS_CA, value: /etc/shardex/tls/ca.crt }
+{{- end -}}
+
 {{- define "shardex.volumeMounts" -}}
 - { name: tmp, mountPath: /tmp }
 {{- if .Values.storage.sharedVolume.existingClaim }}
@@ -153,6 +160,9 @@ spec:
       args: [worker]
       env:
         - { name: SHARDEX_COORDINATOR, value: {{ include "shardex.address" . | quote }} }
+        {{- if .Values.security.coordinatorSecret }}
+        {{- include "shardex.tlsEnv" . | nindent 8 }}
+        {{- end }}
         - { name: SHARDEX_HEALTH_PORT, value: '8080' }
         - { name: SHARDEX_HEALTH_HOST, value: '0.0.0.0' }
         - { name: SHARDEX_LOG_LEVEL, value: {{ $worker.logLevel | quote }} }
@@ -181,6 +191,12 @@ spec:
         {{- include "shardex.containerSecurity" . | nindent 8 }}
       volumeMounts:
         {{- include "shardex.volumeMounts" . | nindent 8 }}
+        {{- if .Values.security.coordinatorSecret }}
+        - { name: tls, mountPath: /etc/shardex/tls, readOnly: true }
+        {{- end }}
   volumes:
     {{- include "shardex.volumes" . | nindent 4 }}
+    {{- if .Values.security.coordinatorSecret }}
+    - { name: tls, secret: { secretName: {{ required "security.workerSecret belongs to security.coordinatorSecret" .Values.security.workerSecret | quote }} } }
+    {{- end }}
 {{- end -}}
