@@ -3,14 +3,15 @@ import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, credentials, status, type ServiceError } from '@grpc/grpc-js';
-import { afterEach, describe, expect, it } from 'vitest';
-import { JobService, WorkerService } from '@shardex/proto';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { JobService, JobState, WorkerService } from '@shardex/proto';
 import { DEFAULT_DE_PARAMETERS } from '@shardex/shared/config';
 import {
   MAX_MESSAGE_BYTES,
   PLAINTEXT,
   connectRpc,
   parametersToWire,
+  streamCall,
   unaryCall,
   type RpcClient,
 } from '@shardex/shared/rpc';
@@ -123,6 +124,34 @@ describe('a coordinator with tokens', () => {
     await expect(submit(as('a'))).rejects.toMatchObject({
       message: 'token alice: the limit of 1 jobs under way is reached',
     });
+  });
+});
+
+describe('a client whose certificates change', () => {
+  it('connects anew for the next call, and lets those under way end', async () => {
+    const { coordinator } = await start();
+    let [connections, isChanged] = [0, false];
+    const client = connectRpc(coordinator.address, {
+      token: () => 'a',
+      credentials: () => {
+        connections += 1;
+        return PLAINTEXT.credentials();
+      },
+      hasChanged: () => isChanged && connections === 1,
+    });
+    cleanups.push(() => client.close());
+    const { job } = await submit(client);
+    const jobId = job?.id ?? '';
+    const news = streamCall(client, JobService.method.watchJob, { jobId });
+    await news.next();
+    const now = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 1_000);
+    isChanged = true;
+    await unaryCall(client, JobService.method.cancelJob, { jobId, reason: 'enough' });
+    now.mockRestore();
+    expect(connections).toBe(2);
+    let last;
+    for await (const message of news) last = message.job?.state;
+    expect(last).toBe(JobState.CANCELLED);
   });
 });
 
