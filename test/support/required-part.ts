@@ -2,7 +2,17 @@ import { describe, expect, it } from 'vitest';
 
 /** Parts that continuous integration provides; `SHARDEX_REQUIRE` lists those whose absence is a failure. */
 export type Part =
-  'shared' | 'peers' | 'openssl' | 'r' | 's3' | 'slurm' | 'kubernetes' | 'helm' | 'containers' | 'prometheus' | 'browser';
+  | 'shared'
+  | 'peers'
+  | 'openssl'
+  | 'r'
+  | 's3'
+  | 'slurm'
+  | 'kubernetes'
+  | 'helm'
+  | 'containers'
+  | 'prometheus'
+  | 'browser';
 
 /** Whether `SHARDEX_REQUIRE` (names separated by commas) lists the part. */
 export const isRequired = (part: Part): boolean =>

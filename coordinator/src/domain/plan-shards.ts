@@ -17,7 +17,7 @@ const TASKS_PER_SLOT = 4;
 const MIN_TASK_NONZEROS = 500_000;
 /** Above this a lost task costs more than a minute to repeat. */
 const MAX_TASK_NONZEROS = 32_000_000;
-/** A scanned nonzero costs about 2.2 bytes encoded, held twice while it is sorted by group, in a buffer that grows by half. */
+/** A scanned nonzero costs about 2.2 bytes encoded, held twice while it is sorted by group; twice as much at most. */
 const SCAN_BYTES_PER_NONZERO = 8;
 /** Turning columns into rows holds value, index and place of each of a task's nonzeros at once. */
 const CSC_BYTES_PER_NONZERO = 28;

@@ -6,7 +6,16 @@ const done = (atMs: number, nonzeros: number): LogEntry => ({
   kind: 'task-done',
   text: 'done',
   atMs,
-  report: { nonzeros, fits: 2, bytesRead: 0, bytesWritten: 0, warnings: [], wallMs: 1, peakResidentBytes: 1 },
+  report: {
+    output: 'scan/0',
+    nonzeros,
+    fits: 2,
+    bytesRead: 0,
+    bytesWritten: 0,
+    warnings: [],
+    wallMs: 1,
+    peakResidentBytes: 1,
+  },
 });
 
 describe('throughput', () => {

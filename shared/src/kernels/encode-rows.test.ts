@@ -30,7 +30,7 @@ const fileRows = (rows: readonly Row[], arrayType: Float32ArrayConstructor | Flo
     nRows: rows.length,
     indptr,
     indices: Uint32Array.from(rows.flat(), ([gene]) => gene),
-    values: arrayType.from(rows.flat(), ([, value]) => value),
+    values: new arrayType(rows.flat().map(([, value]) => value)),
   };
 };
 
