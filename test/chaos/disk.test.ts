@@ -58,7 +58,7 @@ describe.skipIf(reason !== null)('a full disk', () => {
     disk.fill();
     const end = await coordinator.said(ended);
     expect(end).toMatchObject({ event: 'job-failed', reason: 'ResourceExhausted' });
-    expect(String(end.text)).toMatch(/stage fit failed after \d+ attempts: .*no space left/i);
+    expect(String(end.text)).toMatch(/stage fit failed after \d+ attempts: .*the disk is full/i);
     expect((await readdir(output)).filter((name) => !name.startsWith('.'))).toEqual([]);
     disk.free();
     const from = coordinator.lines.length;
