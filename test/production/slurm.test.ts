@@ -90,7 +90,8 @@ describeWithPart({
       await eventually('the job to be pending', async () =>
         (await slurm.job(id))['JobState'] === 'PENDING' ? true : null,
       );
-      await slurm.run('scontrol', 'update', `JobId=${id}`, 'StartTime=now');
+      // Not at once: a node refuses credentials of the second in which it revoked those of the first turn.
+      await slurm.run('scontrol', 'update', `JobId=${id}`, 'StartTime=now+2');
       const job = await ended(id);
       expect(job['JobState'], log('again.log')).toBe('COMPLETED');
       const { stages } = JSON.parse(readFileSync(join(output, 'run.json'), 'utf8')) as RunRecord;
