@@ -5,12 +5,15 @@ export interface Cells {
 }
 
 /**
- * Largest log-likelihood of a negative binomial with means s e^η over η, without terms that no η changes: the judge where two
- * programs differ. The score falls in η, so that halving an interval finds its root.
+ * The largest log-likelihood of a negative binomial with means s e^η, without terms that no η changes, and its η: the judge where
+ * two programs differ. The score falls in η, so that halving an interval finds its root.
  */
-export const largestLogLikelihood = ({ counts, sizeFactors }: Cells, alpha: number): number => {
+export const largestLogLikelihood = (
+  { counts, sizeFactors }: Cells,
+  alpha: number,
+): { readonly eta: number; readonly logLikelihood: number } => {
   const total = counts.reduce((sum, y) => sum + y, 0);
-  if (total === 0) return 0;
+  if (total === 0) return { eta: -Infinity, logLikelihood: 0 };
   const start = Math.log(total / sizeFactors.reduce((sum, s) => sum + s, 0));
   const score = (eta: number): number =>
     counts.reduce((sum, y, i) => {
@@ -24,8 +27,9 @@ export const largestLogLikelihood = ({ counts, sizeFactors }: Cells, alpha: numb
     if (score(middle) > 0) low = middle;
     else high = middle;
   }
-  return counts.reduce(
+  const logLikelihood = counts.reduce(
     (sum, y, i) => sum + y * low - (y + 1 / alpha) * Math.log1p(alpha * sizeFactors[i] * Math.exp(low)),
     0,
   );
+  return { eta: low, logLikelihood };
 };

@@ -50,15 +50,15 @@ const ON_PAPALEXI = COMPARISONS.slice(0, 3);
 /** Genes below have a handful of counts; the tolerances were set, by a prototype, for those above. */
 const LEAST_MEAN = 0.01;
 
-/** The likelihood-ratio statistics of genes by sums over cells. */
-const directStatistics = (
+/** The likelihood-ratio statistics and log2 fold changes of genes by sums over cells. */
+const directFits = (
   cells: ScreenCells,
   genes: readonly number[],
   alpha: readonly number[],
   labels: readonly [control: string, perturbation: string],
   chosen: readonly number[],
   sizeFactor: ArrayLike<number>,
-): number[] => {
+): { readonly statistic: number; readonly log2FoldChange: number }[] => {
   const arms = labels.map((label) => chosen.flatMap((cell, i) => (cells.labels[cell] === label ? [{ cell, i }] : [])));
   const countsOf = chosen.map(
     (cell) => new Map(cells.rows[cell].genes.map((gene, k) => [gene, cells.rows[cell].counts[k]])),
@@ -73,7 +73,10 @@ const directStatistics = (
       sizeFactors: [...control.sizeFactors, ...perturbed.sizeFactors],
     };
     const [own, other, both] = [control, perturbed, pooled].map((arm) => largestLogLikelihood(arm, alpha[gene]));
-    return 2 * (own + other - both);
+    return {
+      statistic: 2 * (own.logLikelihood + other.logLikelihood - both.logLikelihood),
+      log2FoldChange: (other.eta - own.eta) / Math.LN2,
+    };
   });
 };
 
@@ -137,14 +140,16 @@ describeWithShared('the NB test against R DESeq2 with glmGamPoi', (shared) => {
       bounds.mostLfc,
     );
 
-    const judged = directStatistics(cells, tested, alpha, [label, perturbation], chosen, sizeFactor);
-    // The nodes' interpolation error, relative to a statistic of at least 1.
-    for (const [i, direct] of judged.entries())
-      expect(Math.abs(statistic[i] - direct)).toBeLessThan(1e-6 * Math.max(1, direct));
+    const judged = directFits(cells, tested, alpha, [label, perturbation], chosen, sizeFactor);
+    // The nodes' interpolation error, relative to a statistic of at least 1; fold changes likewise, in log2.
+    for (const [i, direct] of judged.entries()) {
+      expect(Math.abs(statistic[i] - direct.statistic)).toBeLessThan(1e-6 * Math.max(1, direct.statistic));
+      expect(Math.abs(result.log2FoldChange[tested[i]] - direct.log2FoldChange)).toBeLessThan(1e-6);
+    }
     process.stdout.write(
       `${perturbation}: ${tested.length} genes, K = ${nodes.count}, LR correlation ${correlation(statistic, reference).toFixed(5)}, ` +
         `median ratio ${median(statistic.map((value, i) => value / reference[i])).toFixed(5)}, ` +
-        `largest difference from direct sums ${Math.max(...judged.map((direct, i) => Math.abs(statistic[i] - direct))).toExponential(1)}\n`,
+        `largest difference from direct sums ${Math.max(...judged.map((direct, i) => Math.abs(statistic[i] - direct.statistic))).toExponential(1)}\n`,
     );
     if (dataset !== PAPALEXI.dataset) return;
 
