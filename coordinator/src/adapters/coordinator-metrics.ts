@@ -3,6 +3,11 @@ import { ERROR_POLICIES, type ErrorTag } from '@shardex/shared/errors';
 import { createMetrics, GRPC_SERVER_METRICS, type Metrics, type MetricsOptions } from '@shardex/shared/telemetry';
 
 const REASONS = Object.keys(ERROR_POLICIES) as ErrorTag[];
+const TASK_OUTCOMES = [
+  ...(['granted', 'done', 'retried', 'split', 'failed', 'returned', 'abandoned'] as const),
+  // `doubled`: begun beside another attempt that was late; of such a pair one is `done`, the other `outrun` or lost.
+  ...(['doubled', 'outrun', 'double-lost'] as const),
+] as const;
 const STORES = ['file', 's3'] as const;
 
 /** What a coordinator exposes. Every label takes a handful of values: no job, task or worker ids. */
@@ -16,7 +21,7 @@ export const COORDINATOR_METRICS = {
     shardex_job_failures_total: { help: 'Jobs that failed, by the tag of the failure', labels: { reason: REASONS } },
     shardex_tasks_total: {
       help: 'Attempts at tasks by how they went',
-      labels: { stage: STAGES, state: ['granted', 'done', 'retried', 'split', 'failed', 'returned', 'abandoned'] },
+      labels: { stage: STAGES, state: TASK_OUTCOMES },
     },
     shardex_task_retries_total: { help: 'Tasks tried again, by the tag of the failure', labels: { reason: REASONS } },
     shardex_stage_retries_total: {

@@ -52,6 +52,26 @@ describe('the figures of a coordinator', () => {
     expect(text).toContain('shardex_queue_depth 1');
   });
 
+  it('count attempts that were begun beside a late one, and which of the two was done first', async () => {
+    const bench = new MachineBench({ leaseMs: 20_000, workerTimeoutMs: 20_000 });
+    bench.submitTasks('j', 2);
+    bench.register('slow');
+    bench.register('quick');
+    bench.pull('slow');
+    bench.complete(bench.pull('quick')!);
+    bench.pull('quick');
+    for (let step = 0; step < 6; step++) {
+      bench.nowMs += 1_000;
+      bench.happen({ kind: 'tick' });
+    }
+    bench.complete(bench.grants.at(-1)!);
+    const text = await exposed(bench);
+    expect(text).toContain('shardex_tasks_total{stage="fit",state="granted"} 3');
+    expect(text).toContain('shardex_tasks_total{stage="fit",state="doubled"} 1');
+    expect(text).toContain('shardex_tasks_total{stage="fit",state="outrun"} 1');
+    expect(text).toContain('shardex_tasks_total{stage="fit",state="done"} 2');
+  });
+
   it('hold the duration and the traffic of what succeeded', async () => {
     const bench = new MachineBench({ leaseMs: LEASE_MS });
     bench.submitTasks('j', 1);

@@ -11,6 +11,7 @@ const LEVELS: Partial<Record<LogKind, 'debug' | 'warn' | 'error'>> = {
   'task-retried': 'warn',
   'task-failed': 'error',
   'task-split': 'warn',
+  'task-doubled': 'warn',
   'stage-retried': 'warn',
   'stage-reopened': 'warn',
   'job-failed': 'error',
@@ -68,6 +69,12 @@ export function countEntry(metrics: CoordinatorMetrics, entry: LogEntry, job: Jo
       return metrics.count('shardex_tasks_total', { stage, state: 'retried' });
     case 'task-split':
       return metrics.count('shardex_tasks_total', { stage, state: 'split' });
+    case 'task-doubled':
+      return metrics.count('shardex_tasks_total', { stage, state: 'doubled' });
+    case 'double-lost':
+      return metrics.count('shardex_tasks_total', { stage, state: 'double-lost' });
+    case 'task-outrun':
+      return metrics.count('shardex_tasks_total', { stage, state: 'outrun' });
     case 'task-failed':
       return metrics.count('shardex_tasks_total', { stage, state: 'failed' });
     case 'task-returned':

@@ -23,7 +23,9 @@ export {
   planScan,
   planShrink,
   poolOf,
+  workOfTask,
   type ClusterShape,
+  type GroupSizes,
   type ScanMatrix,
 } from './plan-shards.js';
 export { finiteRange, keptGroups, meanOfTotals, sizeFactors } from './summarise-scan.js';

@@ -1,6 +1,8 @@
 import { InvariantBrokenError } from '@shardex/shared/errors';
 import type { Job, MachineState, Stage, Task } from './job-state.js';
 import { tellJob, tellTaskState } from './job-story.js';
+import { MAX_DOUBLES } from './task-double.js';
+import { leaseAt, leasesOf } from './task-holders.js';
 
 /**
  * Checks everything that has to hold between two events. For tests: it looks at every task.
@@ -17,7 +19,7 @@ export function checkInvariants(state: MachineState): void {
     for (const taskId of worker.held) {
       const jobId = state.jobOfTask.get(taskId);
       const task = jobId === undefined ? undefined : state.jobs.get(jobId)?.tasks.get(taskId);
-      if (task === undefined || !('lease' in task) || task.lease.workerId !== worker.workerId) {
+      if (task === undefined || leaseAt(task, worker.workerId) === undefined) {
         broken(`worker ${worker.workerId} is said to hold ${taskId}, which it does not`);
       }
     }
@@ -30,8 +32,8 @@ export function checkInvariants(state: MachineState): void {
 function checkJob(state: MachineState, job: Job): void {
   const tell = (): string => tellJob(job);
   const tasks = [...job.tasks.values()];
-  const held = tasks.filter((task) => 'lease' in task).length;
-  if (held !== job.held) broken(`${held} tasks are held, the count says ${job.held}; ${tell()}`);
+  const held = tasks.reduce((sum, task) => sum + leasesOf(task).length, 0);
+  if (held !== job.held) broken(`${held} attempts are held, the count says ${job.held}; ${tell()}`);
   for (const task of tasks) checkTask(state, job, task);
   job.stages.forEach((stage, index) => {
     if (job.finalHistory === null)
@@ -85,10 +87,17 @@ function checkTask(state: MachineState, job: Job, task: Task): void {
   if (task.freeFailures > state.options.maxFreeFailures) broken(`too many free failures; ${tell()}`);
   if (task.state === 'splitting' && !job.inFlight.has(task.taskId)) broken(`nobody halves it; ${tell()}`);
   const granted = task.attemptsGranted - (job.attemptsBefore.get(task.taskId) ?? 0);
-  if (granted - task.story.length !== ('lease' in task ? 1 : 0)) broken(`an attempt has no end; ${tell()}`);
-  if ('lease' in task) {
-    if (task.lease.attempt !== task.attemptsGranted) broken(`two attempts at once; ${tell()}`);
-    if (state.workers.get(task.lease.workerId)?.held.has(task.taskId) !== true)
+  const leases = leasesOf(task);
+  if (granted - task.story.length !== leases.length) broken(`an attempt has no end, or two; ${tell()}`);
+  const running = [...task.story.map(({ attempt }) => attempt), ...leases.map(({ attempt }) => attempt)];
+  if (new Set(running).size !== running.length || Math.max(0, ...running) > task.attemptsGranted)
+    broken(`an attempt was made twice, or never granted; ${tell()}`);
+  if (leases.length === 2 && leases[0].workerId === leases[1].workerId)
+    broken(`one worker has both attempts; ${tell()}`);
+  if (leases.length === 2 && task.doublesGranted === 0) broken(`two attempts at once by mistake; ${tell()}`);
+  if (task.doublesGranted > MAX_DOUBLES) broken(`too many second attempts; ${tell()}`);
+  for (const { workerId } of leases) {
+    if (state.workers.get(workerId)?.held.has(task.taskId) !== true)
       broken(`its worker does not know of it; ${tell()}`);
   }
 }

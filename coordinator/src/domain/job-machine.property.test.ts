@@ -36,12 +36,18 @@ const happening = fc.tuple(
       'answer',
       'answer',
     ] as const),
-    ...(['answerBadly', 'loseResult'] as const),
+    ...(['answerBadly', 'loseResult', 'linger', 'linger', 'failDouble'] as const),
   ),
   fc.nat(1_000),
   fc.nat(1_000),
 );
 type Happening = typeof happening extends fc.Arbitrary<infer T> ? T : never;
+
+/** Lines of the story that end an attempt. */
+const ENDS: ReadonlySet<string> = new Set([
+  ...['task-done', 'task-retried', 'task-returned', 'task-failed', 'task-abandoned', 'task-split'],
+  ...['double-lost', 'task-outrun'],
+]);
 
 type Pending = Extract<Effect, { kind: 'planStage' | 'runReduction' | 'splitTask' | 'auditScratch' }>;
 
@@ -52,12 +58,13 @@ class World {
     retryDelayMs: 20,
     endedJobsKept: 1_000,
     taskTimeoutMs: 4_000,
+    doubleAfterMs: 100,
   });
   readonly jobs: JobId[] = [];
   readonly grants: Grant[] = [];
   readonly pending: Pending[] = [];
-  /** The current attempt of each task, kept from what the machine tells and not from its state. */
-  readonly holders = new Map<TaskId, Grant>();
+  /** The current attempts of each task, the first one first, kept from what the machine tells and not from its state. */
+  readonly holders = new Map<TaskId, readonly Grant[]>();
   readonly accepts = new Map<TaskId, number>();
   readonly reopened = new Map<TaskId, number>();
   readonly answeredPulls = new Set<number>();
@@ -99,7 +106,7 @@ class World {
         break;
       }
       case 'loseResult': {
-        const holder = [...this.holders.values()][x % Math.max(1, this.holders.size)];
+        const holder = this.held().at(x % Math.max(1, this.holders.size));
         const done = this.grants.filter((one) => one.jobId === holder?.jobId && this.accepts.has(one.taskId));
         if (holder === undefined || done.length === 0) break;
         // Now and then it is a reduction's output.
@@ -108,10 +115,21 @@ class World {
         break;
       }
       case 'heartbeat': {
-        const own = [...this.holders.values()].filter(
-          (one, index) => one.workerId === worker && (y >> index) % 2 === 0,
-        );
+        const own = this.held().filter((one, index) => one.workerId === worker && (y >> index) % 2 === 0);
         bench.heartbeat(worker, ...own);
+        break;
+      }
+      case 'linger':
+        // Everyone goes on and says so: what has been begun becomes late.
+        for (const one of this.held())
+          bench.heartbeat(one.workerId, ...this.held().filter((o) => o.workerId === one.workerId));
+        bench.nowMs += 450;
+        bench.happen({ kind: 'tick' });
+        break;
+      case 'failDouble': {
+        const doubles = [...this.holders.values()].flatMap((attempts) => attempts.slice(1));
+        const one = doubles.at(x % Math.max(1, doubles.length));
+        if (one !== undefined) this.report(one, () => bench.fail(one, TAGS[y % TAGS.length]), false);
         break;
       }
       case 'drain':
@@ -139,12 +157,36 @@ class World {
     this.look(bench.latest);
   }
 
-  /** Reports are accepted exactly when they come from the current attempt of a job that goes on. */
+  /** Every attempt that a worker holds and whose result would be taken. */
+  private held(): Grant[] {
+    return [...this.holders.values()].flat();
+  }
+
+  private release(taskId: TaskId, attempt: number | undefined): void {
+    const left = (this.holders.get(taskId) ?? []).filter((one) => one.attempt !== attempt);
+    if (left.length === 0) this.holders.delete(taskId);
+    else this.holders.set(taskId, left);
+  }
+
+  private failuresOf({ jobId, taskId }: Grant): number {
+    const task = this.bench.state.jobs.get(jobId)?.tasks.get(taskId);
+    return task === undefined ? 0 : task.countedFailures + task.freeFailures;
+  }
+
+  /** Reports are accepted exactly when they come from a current attempt of a job that goes on. */
   private report(grant: Grant, act: () => boolean, success: boolean): void {
-    const holder = this.holders.get(grant.taskId);
-    const current = holder?.attempt === grant.attempt && holder.workerId === grant.workerId;
+    const holders = this.holders.get(grant.taskId) ?? [];
+    const place = holders.findIndex(({ attempt, workerId }) => {
+      return attempt === grant.attempt && workerId === grant.workerId;
+    });
+    const failures = this.failuresOf(grant);
     const accepted = act();
-    expect(accepted).toBe(current);
+    expect(accepted).toBe(place >= 0);
+    if (place === 1 && !success) {
+      expect(this.failuresOf(grant), 'a second attempt beside the first costs the task nothing').toBe(failures);
+      this.reached.add('a failed double');
+    }
+    if (place >= 0 && holders.length === 2 && success) this.reached.add(`done by attempt ${place + 1} of two`);
     if (!accepted) this.reached.add('stale report');
     if (accepted && success) this.accepts.set(grant.taskId, (this.accepts.get(grant.taskId) ?? 0) + 1);
   }
@@ -180,24 +222,26 @@ class World {
   look(effects: readonly Effect[]): void {
     if (effects === this.looked) return;
     this.looked = effects;
+    const doubled = new Set<TaskId>();
     for (const effect of effects) {
       if (effect.kind === 'planStage' || effect.kind === 'runReduction') this.pending.push(effect);
       if (effect.kind === 'splitTask' || effect.kind === 'auditScratch') this.pending.push(effect);
       if (effect.kind === 'grant') {
         expect(this.answeredPulls.has(effect.pullId)).toBe(false);
         this.answeredPulls.add(effect.pullId);
-        expect(this.holders.has(effect.grant.taskId)).toBe(false);
-        this.holders.set(effect.grant.taskId, effect.grant);
+        const { taskId, workerId } = effect.grant;
+        const beside = this.holders.get(taskId) ?? [];
+        expect(beside.length, 'at most two attempts at once').toBeLessThanOrEqual(doubled.has(taskId) ? 1 : 0);
+        expect(beside.map((one) => one.workerId)).not.toContain(workerId);
+        this.holders.set(taskId, [...beside, effect.grant]);
         this.grants.push(effect.grant);
       }
       if (effect.kind === 'pullRefused') this.answeredPulls.add(effect.pullId);
       if (effect.kind === 'log' && effect.entry.taskId !== undefined) {
-        const { kind, taskId } = effect.entry;
+        const { kind, taskId, attempt } = effect.entry;
         this.reached.add(kind);
-        if (
-          ['task-done', 'task-retried', 'task-returned', 'task-failed', 'task-abandoned', 'task-split'].includes(kind)
-        )
-          this.holders.delete(taskId);
+        if (ENDS.has(kind)) this.release(taskId, attempt);
+        if (kind === 'task-doubled') doubled.add(taskId);
         if (kind === 'stage-reopened') this.reopened.set(taskId, (this.reopened.get(taskId) ?? 0) + 1);
       }
     }
@@ -215,7 +259,7 @@ class World {
       if (!this.bench.state.workers.has(workerId('good'))) this.bench.register('good', 0);
       this.bench.pull('good');
       this.look(this.bench.latest);
-      const mine = [...this.holders.values()].filter((grant) => grant.workerId === 'good');
+      const mine = this.held().filter((grant) => grant.workerId === 'good');
       for (const grant of mine) {
         this.report(grant, () => this.bench.complete(grant), true);
         this.look(this.bench.latest);
@@ -272,6 +316,33 @@ describe('whatever happens', () => {
       'task-abandoned',
       'stage-reopened',
       'task-split',
+    ])
+      expect(reached).toContain(kind);
+  });
+
+  it('to tasks that two workers are at, one result counts, and only the attempt that is left can cost anything', () => {
+    const reached = new Set<string>();
+    fc.assert(
+      fc.property(fc.array(happening, { minLength: 10, maxLength: 60 }), (happenings) => {
+        const world = new World(reached);
+        const { bench } = world;
+        const job = bench.submit('j0', [{ name: 's0', executor: 'workers' }]);
+        bench.plan(job, 's0', wideTasks(job, 's0', 3, 1));
+        world.jobs.push(job);
+        world.look(bench.latest);
+        // Of the first tasks one is done quickly; then everyone waits for more.
+        for (const worker of WORKERS) world.do(['pull', WORKERS.indexOf(worker), 0]);
+        world.do(['complete', 0, 0]);
+        for (const what of ['linger', 'pull', 'linger'] as const) world.do([what, 2, 0]);
+        for (const one of happenings) world.do(one);
+        expect(world.finish()).toBe(true);
+        reached.add(bench.jobState(job));
+      }),
+      { seed: 20_261_129, numRuns: 400 },
+    );
+    for (const kind of [
+      ...['task-doubled', 'task-outrun', 'double-lost', 'a failed double'],
+      ...['done by attempt 1 of two', 'done by attempt 2 of two', 'succeeded', 'failed', 'cancelled'],
     ])
       expect(reached).toContain(kind);
   });

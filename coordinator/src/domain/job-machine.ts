@@ -15,8 +15,10 @@ import {
 import { cancelJob, closeIfQuiet } from './job-stop.js';
 import { isLive, log, setStage, setTask, type Turn } from './job-turn.js';
 import { scratchAudited, scratchAuditFailed } from './lost-output.js';
+import { doubleStragglers } from './task-double.js';
+import { withLease } from './task-holders.js';
 import { expireLeases, grantUndelivered, matchPulls } from './task-lease.js';
-import { taskCompleted, taskFailed, taskSplitFailed } from './task-outcome.js';
+import { heldAt, taskCompleted, taskFailed, taskSplitFailed } from './task-outcome.js';
 import { taskSplit } from './task-split.js';
 import { drainWorker, heartbeat, loseSilentWorkers, registerWorker, seen } from './worker-registry.js';
 
@@ -52,6 +54,8 @@ export function step(state: MachineState, event: MachineEvent): StepResult {
   const turn: Turn = { state, nowMs: state.nowMs, effects: [], changed: new Set(), recorded: new Set() };
   apply(turn, event);
   matchPulls(turn);
+  // Time alone makes a task late, so the ticks are often enough to look.
+  if (event.kind === 'tick') doubleStragglers(turn);
   const changes: Effect[] = [...turn.changed].map((jobId) => ({ kind: 'jobChanged', jobId }));
   const records: Effect[] = [...turn.recorded].map((jobId) => ({ kind: 'recordJob', jobId }));
   // On record before anyone is told of it or anything of it is removed.
@@ -223,12 +227,10 @@ function forgivePause(turn: Turn): void {
   for (const worker of state.workers.values()) {
     worker.lastSeenMs = Math.min(nowMs, worker.lastSeenMs + pausedMs);
     for (const taskId of worker.held) {
-      const jobId = state.jobOfTask.get(taskId);
-      const job = jobId === undefined ? undefined : state.jobs.get(jobId);
-      const task = job?.tasks.get(taskId);
-      if (job !== undefined && task?.state === 'leased') {
-        setTask(turn, job, { ...task, lease: { ...task.lease, expiresMs: task.lease.expiresMs + pausedMs } });
-      }
+      const held = heldAt(turn, { workerId: worker.workerId, taskId });
+      if (held?.task.state !== 'leased') continue;
+      const lease = { ...held.lease, expiresMs: held.lease.expiresMs + pausedMs };
+      setTask(turn, held.job, withLease(held.task, lease));
     }
   }
 }

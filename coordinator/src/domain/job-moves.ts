@@ -41,8 +41,8 @@ export const STAGE_MOVES: readonly Move<StageStateName>[] = [
 export const TASK_MOVES: readonly Move<TaskStateName>[] = [
   { from: 'ready', to: 'leased', on: 'granted to a worker' },
   { from: 'ready', to: 'dropped', on: 'the job stops' },
-  { from: 'leased', to: 'leased', on: 'heartbeat: lease extended' },
-  { from: 'leased', to: 'done', on: 'completed by the current attempt' },
+  { from: 'leased', to: 'leased', on: 'heartbeat, second attempt begun, or one of two ended' },
+  { from: 'leased', to: 'done', on: 'completed by a current attempt' },
   { from: 'leased', to: 'ready', on: 'failed, expired, given back, or worker lost' },
   { from: 'leased', to: 'splitting', on: 'out of memory or time, or it cost two workers' },
   { from: 'leased', to: 'failed', on: 'not retryable, or too many failures' },
@@ -53,6 +53,7 @@ export const TASK_MOVES: readonly Move<TaskStateName>[] = [
   { from: 'splitting', to: 'dropped', on: 'the job stops' },
   { from: 'done', to: 'ready', on: 'its output is lost' },
   { from: 'done', to: 'failed', on: 'its output is lost too often' },
+  { from: 'abandoned', to: 'abandoned', on: 'one of two workers let go' },
   { from: 'abandoned', to: 'dropped', on: 'the worker let go, was lost, or the lease ran out' },
 ];
 

@@ -48,6 +48,8 @@ export interface PlannedTask {
   readonly output: string;
   /** Upper bound of the memory the task may plan with, in bytes. */
   readonly memoryBytes: number;
+  /** Expected cost in any unit that all tasks of the stage share, > 0; default 1. Only who is late depends on it. */
+  readonly work?: number;
   /** How often what was planned first has been halved; absent: never. */
   readonly splits?: number;
   /** Set when the output is there already (`--resume`): the task is not run. */

@@ -27,7 +27,9 @@ export function heldFractionsOf(job: Job): Map<number, number> {
   const fractions = new Map<number, number>();
   if (job.held === 0) return fractions;
   for (const task of job.tasks.values()) {
-    if (task.state === 'leased') fractions.set(task.stage, (fractions.get(task.stage) ?? 0) + task.lease.fraction);
+    if (task.state !== 'leased') continue;
+    const fraction = Math.max(task.lease.fraction, task.double?.fraction ?? 0);
+    fractions.set(task.stage, (fractions.get(task.stage) ?? 0) + fraction);
   }
   return fractions;
 }

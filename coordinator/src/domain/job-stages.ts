@@ -91,11 +91,13 @@ export function addTask(
     scratchUri: plan.scratchUri,
     output: plan.output,
     memoryBytes: plan.memoryBytes,
+    work: plan.work ?? 1,
     splits: plan.splits ?? 0,
     halfOf,
     attemptsGranted: job.attemptsBefore.get(plan.taskId) ?? 0,
     countedFailures: 0,
     freeFailures: 0,
+    doublesGranted: 0,
     story: [],
   };
   const task: Task =

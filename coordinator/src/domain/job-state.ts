@@ -21,6 +21,8 @@ export type AttemptOutcome =
   | 'given-back'
   | 'undelivered'
   | 'abandoned'
+  /** Another attempt at the same task was done first. */
+  | 'outrun'
   | 'result-lost';
 
 /** One line of a task's story. */
@@ -46,6 +48,8 @@ export interface TaskCore {
   readonly scratchUri: string;
   readonly output: string;
   readonly memoryBytes: number;
+  /** Expected cost in any unit that all tasks of the stage share. */
+  readonly work: number;
   /** How often what was planned first has been halved to get this task; each half takes half of the place in the stage. */
   readonly splits: number;
   /** The task this one is a half of, in this life of the coordinator. */
@@ -56,6 +60,8 @@ export interface TaskCore {
   readonly countedFailures: number;
   /** Failures the task is not to blame for; they have their own limit. */
   readonly freeFailures: number;
+  /** Second attempts that were begun while a first one ran; they have their own limit. */
+  readonly doublesGranted: number;
   readonly story: readonly AttemptRecord[];
 }
 
@@ -77,10 +83,12 @@ export interface ReadyTask extends TaskCore {
   readonly notBeforeMs: number;
   readonly avoid: { readonly workerId: WorkerId; readonly untilMs: number } | null;
 }
-/** One worker is on it. */
+/** One worker is on it, or two when the first took too long. */
 export interface LeasedTask extends TaskCore {
   readonly state: 'leased';
   readonly lease: LeaseRecord;
+  /** The second attempt at the same time, at another worker; whichever is done first counts. */
+  readonly double: LeaseRecord | null;
 }
 /** Its output is committed. */
 export interface DoneTask extends TaskCore {
@@ -107,6 +115,7 @@ export interface SplitTask extends TaskCore {
 export interface AbandonedTask extends TaskCore {
   readonly state: 'abandoned';
   readonly lease: LeaseRecord;
+  readonly double: LeaseRecord | null;
 }
 /** Its job stopped before it was done. */
 export interface DroppedTask extends TaskCore {
@@ -181,7 +190,7 @@ export interface Job {
   readonly tasks: Map<TaskId, Task>;
   /** Who makes which output, for lost results. */
   readonly taskOfOutput: Map<string, TaskId>;
-  /** Tasks in a worker's hands: leased and abandoned. */
+  /** Attempts in workers' hands, at tasks leased and abandoned. */
   held: number;
   /** Work of the coordinator that was begun and not yet ended: stages planned or reduced, tasks split, and the audit. */
   readonly inFlight: Set<string>;
@@ -225,6 +234,8 @@ export interface MachineOptions {
   readonly maxFreeFailures: number;
   /** A task that takes longer is halved, or tried again; 0: no limit. */
   readonly taskTimeoutMs: number;
+  /** A task may be given to a second worker when it has run for so long, and much longer than others did; 0: never. */
+  readonly doubleAfterMs: number;
   /** Delay before the second attempt; it doubles with each further one, up to 64 times. */
   readonly retryDelayMs: number;
   /** Ended jobs that are remembered; older ones are forgotten. */
@@ -241,6 +252,8 @@ export const DEFAULT_MACHINE_OPTIONS: MachineOptions = {
   maxFreeFailures: 10,
   // Tasks are cut for about a minute: one that takes an hour hangs, or was cut far too large.
   taskTimeoutMs: 3_600_000,
+  // Below this a second attempt, with what it has to read first, gains nothing that anyone would notice.
+  doubleAfterMs: 5_000,
   retryDelayMs: 500,
   endedJobsKept: 200,
 };

@@ -1,6 +1,7 @@
 import { historyOf } from './job-history.js';
 import type { Failure, Job } from './job-state.js';
 import { aboutTask, coreOf, isLive, log, setJob, setStage, setTask, type Turn } from './job-turn.js';
+import { leasesOf } from './task-holders.js';
 
 /** A job fails at once; what workers still hold of it is abandoned. */
 export function failJob(turn: Turn, job: Job, failure: Failure): void {
@@ -23,7 +24,8 @@ function stopWork(turn: Turn, job: Job): void {
     if (task.state === 'ready' || task.state === 'splitting') setTask(turn, job, { ...coreOf(task), state: 'dropped' });
     else if (task.state === 'leased') {
       setTask(turn, job, { ...task, state: 'abandoned' });
-      log(turn, 'task-abandoned', 'its job has stopped', aboutTask(job, task, task.lease));
+      for (const lease of leasesOf(task))
+        log(turn, 'task-abandoned', 'its job has stopped', aboutTask(job, task, lease));
     }
   }
   for (const stage of job.stages) {

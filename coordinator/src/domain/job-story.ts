@@ -1,4 +1,5 @@
 import type { AttemptRecord, Failure, Job, Stage, Task, TaskCore } from './job-state.js';
+import { leasesOf } from './task-holders.js';
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 
@@ -18,8 +19,8 @@ export function tellTask(task: TaskCore): string {
 
 /** A task with its present state, for broken invariants. */
 export function tellTaskState(task: Task): string {
-  const lease = 'lease' in task ? `, attempt ${task.lease.attempt} at ${task.lease.workerId}` : '';
-  return `${task.state}${lease}, ${task.countedFailures} counted and ${task.freeFailures} free failures; ${tellTask(task)}`;
+  const held = leasesOf(task).map(({ attempt, workerId }) => `, attempt ${attempt} at ${workerId}`);
+  return `${task.state}${held.join('')}, ${task.countedFailures} counted and ${task.freeFailures} free failures; ${tellTask(task)}`;
 }
 
 /** A job's stages and where they stand, for broken invariants. */

@@ -15,6 +15,7 @@ import type {
   TaskCore,
 } from './job-state.js';
 import { tellJob, tellTaskState } from './job-story.js';
+import { leaseAt, leasesOf } from './task-holders.js';
 
 /** One call of `step`: the state it owns, the time, and the effects it has gathered. */
 export interface Turn {
@@ -79,20 +80,22 @@ export function setTask(turn: Turn, job: Job, next: Task): void {
   const stage = job.stages[next.stage];
   if (before.state === 'ready') stage.ready.splice(stage.ready.indexOf(before.taskId), 1);
   if (before.state === 'done') stage.tasksDone -= 1;
-  const heldBefore = 'lease' in before;
-  const heldNow = 'lease' in next;
-  if (heldBefore && !heldNow) {
-    job.held -= 1;
-    turn.state.workers.get(before.lease.workerId)?.held.delete(next.taskId);
-  }
-  if (heldNow && !heldBefore) {
-    job.held += 1;
-    turn.state.workers.get(next.lease.workerId)?.held.add(next.taskId);
-  }
+  countHolders(turn, job, before, next);
   job.tasks.set(next.taskId, next);
   if (next.state === 'ready') insertReady(job, stage, next);
   if (next.state === 'done') stage.tasksDone += 1;
   turn.changed.add(job.jobId);
+}
+
+function countHolders(turn: Turn, job: Job, before: Task, next: Task): void {
+  const { workers } = turn.state;
+  const leasesBefore = leasesOf(before);
+  const leasesNow = leasesOf(next);
+  job.held += leasesNow.length - leasesBefore.length;
+  for (const { workerId } of leasesBefore) {
+    if (leaseAt(next, workerId) === undefined) workers.get(workerId)?.held.delete(next.taskId);
+  }
+  for (const { workerId } of leasesNow) workers.get(workerId)?.held.add(next.taskId);
 }
 
 /** Keeps the queue in order of ordinal, so that a task that comes back does not lose its place. */
@@ -117,11 +120,11 @@ export function taskOf(job: Job, taskId: TaskId): Task {
 /** The unchanging part of a task, its story longer by the attempt that ends now. */
 export function endAttempt(
   turn: Turn,
-  task: TaskCore & { readonly lease: LeaseRecord },
+  task: TaskCore,
+  { workerId, attempt, grantedMs }: LeaseRecord,
   outcome: AttemptOutcome,
   failure: Failure | null = null,
 ): TaskCore {
-  const { workerId, attempt, grantedMs } = task.lease;
   const host = turn.state.workers.get(workerId)?.capabilities.host ?? '';
   const record = { attempt, workerId, host, startedMs: grantedMs, endedMs: turn.nowMs, outcome, failure };
   return { ...coreOf(task), story: [...task.story, record] };
@@ -138,11 +141,13 @@ export function coreOf(task: TaskCore): TaskCore {
     scratchUri: task.scratchUri,
     output: task.output,
     memoryBytes: task.memoryBytes,
+    work: task.work,
     splits: task.splits,
     halfOf: task.halfOf,
     attemptsGranted: task.attemptsGranted,
     countedFailures: task.countedFailures,
     freeFailures: task.freeFailures,
+    doublesGranted: task.doublesGranted,
     story: task.story,
   };
 }

@@ -1,6 +1,7 @@
-import type { JobId, TaskId } from '@shardex/shared/ids';
+import type { JobId, TaskId, WorkerId } from '@shardex/shared/ids';
 import type { DeParameters } from '@shardex/shared/config';
 import { etaSeconds, heldFractionsOf, stageProgress } from './job-progress.js';
+import { leaseAt } from './task-holders.js';
 import type { Failure, Job, JobStateName, MachineState, StageStateName } from './job-state.js';
 
 /** A stage as the outside sees it. */
@@ -102,18 +103,19 @@ export function viewWorkers(state: MachineState): WorkerView[] {
     pid: worker.capabilities.pid,
     threads: worker.capabilities.threads,
     tasksHeld: worker.held.size,
-    tasks: [...worker.held].flatMap((taskId) => viewHeld(state, taskId)),
+    tasks: [...worker.held].flatMap((taskId) => viewHeld(state, worker.workerId, taskId)),
     lastSeenMs: worker.lastSeenMs,
     residentBytes: worker.residentBytes,
     memoryBytes: worker.capabilities.memoryBytes,
   }));
 }
 
-function viewHeld(state: MachineState, taskId: TaskId): HeldTaskView[] {
+function viewHeld(state: MachineState, workerId: WorkerId, taskId: TaskId): HeldTaskView[] {
   const jobId = state.jobOfTask.get(taskId);
   const job = jobId === undefined ? undefined : state.jobs.get(jobId);
   const task = job?.tasks.get(taskId);
-  if (job === undefined || task === undefined || !('lease' in task)) return [];
-  const { attempt, grantedMs, fraction } = task.lease;
+  const lease = task === undefined ? undefined : leaseAt(task, workerId);
+  if (job === undefined || task === undefined || lease === undefined) return [];
+  const { attempt, grantedMs, fraction } = lease;
   return [{ jobId: job.jobId, stage: job.stages[task.stage].name, attempt, sinceMs: grantedMs, fraction }];
 }

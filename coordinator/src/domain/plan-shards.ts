@@ -154,8 +154,8 @@ export function planGroups(
   const firstGroup = kind === 'dispersion' || testsControl ? 0 : 1;
   const bytesPerGene = FIT_BYTES_PER_RESULT + (strata - 1) * FIT_BYTES_PER_STRATUM;
   const nGroups = groupNonzeros.length;
-  // A group costs its nonzeros to read and its genes to fit.
-  const workOf = (group: number): number => groupNonzeros[group] + nGenes;
+  const sizes = { nonzeros: groupNonzeros, nGenes };
+  const workOf = (group: number): number => workOfGroup(sizes, group);
   let total = 0;
   for (let group = firstGroup; group < nGroups; group++) total += workOf(group);
   const wanted = taskTarget(total, cluster);
@@ -178,6 +178,38 @@ export function planGroups(
   if (groupBegin < nGroups) specs.push({ kind, groupBegin, groupEnd: nGroups });
   return specs;
 }
+
+/** Nonzeros of each group, and the genes that are tested in each. */
+export interface GroupSizes {
+  readonly nonzeros: ArrayLike<number>;
+  readonly nGenes: number;
+}
+
+/**
+ * What a task costs relative to the others of its stage, where that is known.
+ *
+ * @param groups - for stages that run over groups
+ */
+export function workOfTask(spec: TaskSpec, groups: GroupSizes | null): number {
+  switch (spec.kind) {
+    case 'scan':
+      return spec.rowEnd - spec.rowBegin;
+    case 'control':
+      return spec.geneEnd - spec.geneBegin;
+    case 'dispersion':
+    case 'fit': {
+      if (groups === null) return spec.groupEnd - spec.groupBegin;
+      let work = 0;
+      for (let group = spec.groupBegin; group < spec.groupEnd; group++) work += workOfGroup(groups, group);
+      return work;
+    }
+    default:
+      return 1;
+  }
+}
+
+/** A group costs its nonzeros to read and its genes to fit. */
+const workOfGroup = ({ nonzeros, nGenes }: GroupSizes, group: number): number => nonzeros[group] + nGenes;
 
 /**
  * The two halves of a task's range; null for one unit, and for what has no range.

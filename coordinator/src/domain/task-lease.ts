@@ -1,9 +1,9 @@
 import type { TaskId } from '@shardex/shared/ids';
 import type { Claim, Grant } from './job-events.js';
-import type { Job, LeasedTask, MachineState, ReadyTask, Task, Worker } from './job-state.js';
+import type { Job, LeasedTask, LeaseRecord, MachineState, ReadyTask, Task, TaskCore, Worker } from './job-state.js';
 import { frontierOf } from './job-stages.js';
 import { aboutTask, coreOf, isLive, log, setTask, startJob, taskOf, type Turn } from './job-turn.js';
-import { endLease, heldBy, letGo } from './task-outcome.js';
+import { endLease, heldAt, heldBy, letGo } from './task-outcome.js';
 
 /** Hands ready tasks to waiting pulls, oldest pull first, until there is no pair left. */
 export function matchPulls(turn: Turn): void {
@@ -38,14 +38,15 @@ function chooseTask(turn: Turn, jobs: readonly Job[], worker: Worker): { job: Jo
   return null;
 }
 
-interface Room {
+/** What a worker has left for another task. */
+export interface Room {
   /** Memory that its other tasks leave, in bytes. */
   readonly freeBytes: number;
   /** It holds nothing, and no registered worker has more memory. */
   readonly idleAndLargest: boolean;
 }
 
-function roomOf(state: MachineState, worker: Worker): Room {
+export function roomOf(state: MachineState, worker: Worker): Room {
   const memoryOf = (one: Worker): number =>
     one.capabilities.memoryBytes === 0 ? Infinity : one.capabilities.memoryBytes;
   let heldBytes = 0;
@@ -75,20 +76,33 @@ const couldHold = ({ capabilities }: Worker, task: ReadyTask): boolean =>
   capabilities.memoryBytes === 0 || capabilities.memoryBytes >= task.memoryBytes;
 
 function lease(turn: Turn, job: Job, task: ReadyTask, worker: Worker): Grant {
-  const attempt = task.attemptsGranted + 1;
-  const { workerId } = worker;
   startJob(turn, job);
-  const expiresMs = turn.nowMs + turn.state.options.leaseMs;
-  const leased: LeasedTask = {
-    ...coreOf(task),
-    attemptsGranted: attempt,
-    state: 'leased',
-    lease: { workerId, attempt, grantedMs: turn.nowMs, expiresMs, fraction: 0, confirmed: false },
+  const first = newLease(turn, task, worker);
+  const core = { ...coreOf(task), attemptsGranted: first.attempt };
+  setTask(turn, job, { ...core, state: 'leased', lease: first, double: null });
+  return granted(turn, job, task, first);
+}
+
+/** The next attempt at a task, for this worker. */
+export function newLease(turn: Turn, task: TaskCore, { workerId }: Worker): LeaseRecord {
+  const { nowMs, state } = turn;
+  const attempt = task.attemptsGranted + 1;
+  return {
+    workerId,
+    attempt,
+    grantedMs: nowMs,
+    expiresMs: nowMs + state.options.leaseMs,
+    fraction: 0,
+    confirmed: false,
   };
-  setTask(turn, job, leased);
+}
+
+/** What the worker is told of an attempt that is on record now. */
+export function granted(turn: Turn, job: Job, task: TaskCore, lease: LeaseRecord): Grant {
+  const { workerId, attempt } = lease;
   turn.state.grants += 1;
   job.lastGrant = turn.state.grants;
-  log(turn, 'task-granted', `attempt ${attempt}`, aboutTask(job, leased, leased.lease));
+  log(turn, 'task-granted', `attempt ${attempt}`, aboutTask(job, task, lease));
   const { taskId, spec, scratchUri, output, memoryBytes } = task;
   const stage = job.stages[task.stage].name;
   return { workerId, taskId, attempt, jobId: job.jobId, stage, spec, scratchUri, output, memoryBytes };
@@ -98,30 +112,25 @@ function lease(turn: Turn, job: Job, task: ReadyTask, worker: Worker): Grant {
 export function expireLeases(turn: Turn): void {
   for (const worker of [...turn.state.workers.values()]) {
     for (const taskId of [...worker.held]) {
-      const held = holding(turn, worker, taskId);
+      const held = heldAt(turn, { workerId: worker.workerId, taskId });
       if (held === null) continue;
-      const { job, task } = held;
-      if (task.lease.expiresMs > turn.nowMs) {
-        if (task.state === 'leased') endIfTooLong(turn, job, task);
+      const { job, task, lease } = held;
+      if (lease.expiresMs > turn.nowMs) {
+        if (task.state === 'leased') endIfTooLong(turn, job, task, lease);
         continue;
       }
-      log(
-        turn,
-        'lease-expired',
-        `no word of it for ${turn.state.options.leaseMs} ms`,
-        aboutTask(job, task, task.lease),
-      );
-      if (task.state === 'abandoned') letGo(turn, job, task);
-      else endLease(turn, job, task, 'lease-expired', lostFailure(worker, 'did not extend the lease in time'));
+      log(turn, 'lease-expired', `no word of it for ${turn.state.options.leaseMs} ms`, aboutTask(job, task, lease));
+      if (task.state === 'abandoned') letGo(turn, job, task, lease);
+      else endLease(turn, job, task, lease, 'lease-expired', lostFailure(worker, 'did not extend the lease in time'));
     }
   }
 }
 
 /** A task whose worker is well but that does not end. The worker learns by its next heartbeat that nobody waits for it. */
-function endIfTooLong(turn: Turn, job: Job, task: LeasedTask): void {
+function endIfTooLong(turn: Turn, job: Job, task: LeasedTask, lease: LeaseRecord): void {
   const { taskTimeoutMs } = turn.state.options;
-  if (taskTimeoutMs === 0 || turn.nowMs - task.lease.grantedMs < taskTimeoutMs) return;
-  endLease(turn, job, task, 'timed-out', {
+  if (taskTimeoutMs === 0 || turn.nowMs - lease.grantedMs < taskTimeoutMs) return;
+  endLease(turn, job, task, lease, 'timed-out', {
     tag: 'DeadlineExceeded',
     message: `the task was not done after ${taskTimeoutMs / 1000} s`,
     hint: 'allow more with --task-timeout-ms of the coordinator',
@@ -132,12 +141,12 @@ function endIfTooLong(turn: Turn, job: Job, task: LeasedTask): void {
 /** Takes everything from a worker: it is lost, or it says goodbye. */
 export function takeBack(turn: Turn, worker: Worker, why: 'worker-lost' | 'given-back', text: string): void {
   for (const taskId of [...worker.held]) {
-    const held = holding(turn, worker, taskId);
+    const held = heldAt(turn, { workerId: worker.workerId, taskId });
     if (held === null) continue;
-    const { job, task } = held;
-    if (task.state === 'abandoned') letGo(turn, job, task);
+    const { job, task, lease } = held;
+    if (task.state === 'abandoned') letGo(turn, job, task, lease);
     // A worker that drains may do so as often as it likes: rolling restarts must not use up a task's patience.
-    else endLease(turn, job, task, why, lostFailure(worker, text), { free: why === 'given-back' });
+    else endLease(turn, job, task, lease, why, lostFailure(worker, text), { free: why === 'given-back' });
   }
 }
 
@@ -145,8 +154,8 @@ export function takeBack(turn: Turn, worker: Worker, why: 'worker-lost' | 'given
 export function grantUndelivered(turn: Turn, claim: Claim): void {
   const held = heldBy(turn, claim);
   if (held === null) return;
-  const { job, task } = held;
-  if (task.state === 'abandoned') letGo(turn, job, task);
+  const { job, task, lease } = held;
+  if (task.state === 'abandoned') letGo(turn, job, task, lease);
   else {
     const failure = {
       tag: 'WorkerLost',
@@ -154,14 +163,8 @@ export function grantUndelivered(turn: Turn, claim: Claim): void {
       hint: '',
       details: {},
     } as const;
-    endLease(turn, job, task, 'undelivered', failure, { free: true });
+    endLease(turn, job, task, lease, 'undelivered', failure, { free: true });
   }
-}
-
-function holding(turn: Turn, worker: Worker, taskId: TaskId) {
-  const task = heldTask(turn.state, taskId);
-  if (task === undefined || !('lease' in task)) return null;
-  return heldBy(turn, { workerId: worker.workerId, taskId, attempt: task.lease.attempt });
 }
 
 function lostFailure(worker: Worker, text: string) {

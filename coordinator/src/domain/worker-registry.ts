@@ -2,8 +2,9 @@ import type { TaskId, WorkerId } from '@shardex/shared/ids';
 import type { MachineEvent } from './job-events.js';
 import type { Worker, WorkerCapabilities } from './job-state.js';
 import { log, setTask, type Turn } from './job-turn.js';
+import { withLease } from './task-holders.js';
 import { takeBack } from './task-lease.js';
-import { heldBy, letGo } from './task-outcome.js';
+import { heldAt, heldBy, letGo } from './task-outcome.js';
 
 /** A worker introduces itself. One that comes back after a loss does so under a new id. */
 export function registerWorker(turn: Turn, workerId: WorkerId, capabilities: WorkerCapabilities): void {
@@ -39,8 +40,8 @@ export function heartbeat(turn: Turn, event: Extract<MachineEvent, { kind: 'hear
     if (held === null || held.task.state === 'abandoned') abandon.push(taskId);
     if (held?.task.state === 'leased') {
       const expiresMs = turn.nowMs + turn.state.options.leaseMs;
-      const lease = { ...held.task.lease, expiresMs, fraction: Math.min(1, Math.max(0, fraction)), confirmed: true };
-      setTask(turn, held.job, { ...held.task, lease });
+      const lease = { ...held.lease, expiresMs, fraction: Math.min(1, Math.max(0, fraction)), confirmed: true };
+      setTask(turn, held.job, withLease(held.task, lease));
     }
   }
   if (worker !== undefined) {
@@ -54,10 +55,8 @@ export function heartbeat(turn: Turn, event: Extract<MachineEvent, { kind: 'hear
 function releaseUnnamed(turn: Turn, worker: Worker, named: ReadonlySet<TaskId>): void {
   for (const taskId of [...worker.held]) {
     if (named.has(taskId)) continue;
-    const jobId = turn.state.jobOfTask.get(taskId);
-    const job = jobId === undefined ? undefined : turn.state.jobs.get(jobId);
-    const task = job?.tasks.get(taskId);
-    if (job !== undefined && task?.state === 'abandoned' && task.lease.confirmed) letGo(turn, job, task);
+    const held = heldAt(turn, { workerId: worker.workerId, taskId });
+    if (held?.task.state === 'abandoned' && held.lease.confirmed) letGo(turn, held.job, held.task, held.lease);
   }
 }
 

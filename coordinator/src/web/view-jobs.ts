@@ -21,6 +21,7 @@ const TROUBLES: ReadonlySet<LogKind> = new Set<LogKind>([
   'task-retried',
   'task-failed',
   'task-split',
+  'task-doubled',
   'lease-expired',
   'stale-report',
   'worker-lost',

@@ -7,6 +7,8 @@ import type { TaskSpec } from './task-spec.js';
 export interface PlanItem {
   readonly spec: TaskSpec;
   readonly output: string;
+  /** Expected cost in a unit that all tasks of the stage share; absent: like any other. */
+  readonly work?: number;
 }
 
 /** How one stage is cut into tasks, in order of their ranges. A task that was halved stands here as its two halves. */

@@ -20,6 +20,7 @@ import {
   type ClusterShape,
   type ExistingOutput,
   fitDesignOf,
+  type GroupSizes,
   type JobEnd,
   type JobHistory,
   type JobPlanner,
@@ -36,6 +37,7 @@ import {
   type ReductionReport,
   type ResultsRequest,
   type StagePlan,
+  workOfTask,
 } from '../../domain/index.js';
 import { withArtifact } from '../reductions/scratch.js';
 import {
@@ -132,8 +134,10 @@ export class DePlanner implements JobPlanner {
     // A resumed job keeps the shards it was cut into, whatever the cluster looks like now.
     if (await job.store.exists(SCRATCH_NAMES.plan(stage))) items = await readTaskPlan(job.store, stage);
     else {
-      const specs = await this.cut(job, stage as StageName);
-      items = specs.map((spec, i) => ({ spec, output: SCRATCH_NAMES.task(stage, i) }));
+      const { specs, groups } = await this.cut(job, stage as StageName);
+      items = specs.map((spec, i) => {
+        return { spec, output: SCRATCH_NAMES.task(stage, i), work: workOfTask(spec, groups) };
+      });
       await commitTaskPlan(job.store, stage, items);
     }
     job.plans.set(stage, items);
@@ -262,7 +266,8 @@ export class DePlanner implements JobPlanner {
     }
   }
 
-  private async planned(jobId: JobId, job: JobEntry, stage: string, { spec, output }: PlanItem): Promise<PlannedTask> {
+  private async planned(jobId: JobId, job: JobEntry, stage: string, item: PlanItem): Promise<PlannedTask> {
+    const { spec, output, work } = item;
     const task = {
       taskId: idOf(jobId, stage, output),
       spec,
@@ -270,6 +275,7 @@ export class DePlanner implements JobPlanner {
       output,
       memoryBytes: this.cluster().memoryBytes,
       splits: splitsOf(output),
+      ...(work === undefined ? {} : { work }),
     };
     if (!(await job.store.exists(output))) return task;
     return { ...task, alreadyDone: { output, bytesRead: 0, bytesWritten: 0, nonzeros: 0, fits: 0, warnings: [] } };
@@ -281,29 +287,27 @@ export class DePlanner implements JobPlanner {
     return job;
   }
 
-  private async cut(job: JobEntry, stage: StageName): Promise<TaskSpec[]> {
+  private async cut(job: JobEntry, stage: StageName): Promise<{ specs: TaskSpec[]; groups: GroupSizes | null }> {
     const cluster = this.cluster();
-    if (stage === 'scan') return planScan(job.matrix, cluster);
-    if (stage === 'ratios') return planRatios(itemsOf(job, 'scan').length);
-    if (stage === 'shrink') return planShrink(itemsOf(job, 'fit').length);
+    if (stage === 'scan') return { specs: planScan(job.matrix, cluster), groups: null };
+    if (stage === 'ratios') return { specs: planRatios(itemsOf(job, 'scan').length), groups: null };
+    if (stage === 'shrink') return { specs: planShrink(itemsOf(job, 'fit').length), groups: null };
     const groupNonzeros = await withArtifact<SizeFactorSummary, Float64Array>(
       job.store,
       SCRATCH_NAMES.sizeFactors,
       (reader) => reader.f64('groupNonzeros'),
     );
     const { parameters, nGenes, design } = job;
-    if (stage === 'control') return planControl(nGenes, poolOf(parameters, groupNonzeros, design), cluster);
+    const groups = { nonzeros: groupNonzeros, nGenes };
+    if (stage === 'control') {
+      return { specs: planControl(nGenes, poolOf(parameters, groupNonzeros, design), cluster), groups };
+    }
     if (stage === 'dispersion' && parameters.dispersionScope === 'control') {
-      return [{ kind: 'dispersion', groupBegin: 0, groupEnd: 1 }];
+      return { specs: [{ kind: 'dispersion', groupBegin: 0, groupEnd: 1 }], groups };
     }
     if (stage === 'dispersion' || stage === 'fit') {
-      return planGroups(
-        stage,
-        groupNonzeros,
-        nGenes,
-        cluster,
-        fitDesignOf(parameters, design.batch?.levels.length ?? 1),
-      );
+      const fitDesign = fitDesignOf(parameters, design.batch?.levels.length ?? 1);
+      return { specs: planGroups(stage, groupNonzeros, nGenes, cluster, fitDesign), groups };
     }
     throw new InvariantBrokenError(`stage "${stage}" is not cut into tasks`);
   }
@@ -325,7 +329,10 @@ async function replaceByHalves(
   const items = itemsOf(job, stage);
   const place = items.findIndex(({ output }) => idOf(jobId, stage, output) === whole);
   if (place < 0) throw new InvariantBrokenError(`task ${whole} was never planned`);
-  const half = (i: 0 | 1): PlanItem => ({ spec: specs[i], output: halfName(items[place].output, i) });
+  const { output, work } = items[place];
+  const half = (i: 0 | 1): PlanItem => {
+    return { spec: specs[i], output: halfName(output, i), ...(work === undefined ? {} : { work: work / 2 }) };
+  };
   const halves = [half(0), half(1)] as const;
   const plan = [...items.slice(0, place), ...halves, ...items.slice(place + 1)];
   await commitTaskPlan(job.store, stage, plan);
