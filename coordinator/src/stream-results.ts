@@ -1,4 +1,4 @@
-import { ResultFile, tidyName, tidyRows } from './cli/index.js';
+import { csvText, csvValue, ResultFile, tidyName, tidyRows } from './cli/index.js';
 import type { ResultsRequest } from './domain/index.js';
 
 /** Rows sent at a time: about 100 KiB of text, well within a message. */
@@ -11,7 +11,7 @@ export async function* streamResults(folder: string, request: ResultsRequest): A
   try {
     let lines = [['perturbation', 'gene', ...file.layers.map(tidyName)].join(',')];
     for await (const { perturbation, gene, values } of tidyRows(file, request)) {
-      lines.push([quoted(perturbation), quoted(gene), ...[...values.values()].map(field)].join(','));
+      lines.push([csvText(perturbation), csvText(gene), ...[...values.values()].map(csvValue)].join(','));
       if (lines.length < ROWS_PER_CHUNK) continue;
       yield encoder.encode(`${lines.join('\n')}\n`);
       lines = [];
@@ -21,8 +21,3 @@ export async function* streamResults(folder: string, request: ResultsRequest): A
     await file.close();
   }
 }
-
-const quoted = (text: string): string => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-
-/** A number that was not computed is an empty field, as in the tables that `--format csv` writes. */
-const field = (value: number | string): string => (Number.isNaN(value) ? '' : String(value));

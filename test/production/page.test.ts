@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { copyFile, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -7,7 +7,7 @@ import { chromium, type Browser, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeWithPart } from '../support/required-part.js';
 import { shardex, simulatedScreen } from '../support/shardex.js';
-import { startProcessCluster, startWorker, type ProcessCluster } from './process-cluster.js';
+import { startHeldWorker, startProcessCluster, startWorker, type ProcessCluster } from './process-cluster.js';
 
 /** A Chromium of the system: none is downloaded. */
 const findChromium = (): string | null =>
@@ -34,6 +34,20 @@ async function watchedPage(browser: Browser, options: Parameters<Browser['newPag
 }
 
 const plot = (page: Page, title: string) => page.locator(`svg[role=img][aria-label="${title}"]`).last();
+
+/** Pictures of the whole page in both schemes and two widths, for a person to look at, where SHARDEX_SCREENSHOTS names a folder. */
+async function takePictures(page: Page, name: string): Promise<void> {
+  const screenshots = process.env['SHARDEX_SCREENSHOTS'];
+  if (screenshots === undefined) return;
+  for (const colorScheme of ['light', 'dark'] as const) {
+    for (const width of [390, 1280]) {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height: 800 });
+      const path = join(screenshots, `${name}-${colorScheme}-${width}.png`);
+      await page.screenshot({ path, fullPage: true });
+    }
+  }
+}
 
 describeWithPart({
   part: 'browser',
@@ -100,6 +114,78 @@ describeWithPart({
         await page.getByRole('heading', { name: `${second}, Wilcoxon` }).waitFor();
         expect(requests.filter((url) => !url.startsWith(`${origin}/`))).toEqual([]);
         expect(complaints).toEqual([]);
+        await page.close();
+      });
+
+      it('shows the perturbations that are done while the others wait, and the final results by itself', async () => {
+        // One worker, tasks of few cells, and comparisons that wait from the fifth perturbation on.
+        const held = await startProcessCluster(0, ['--task-nonzeros', '20000']);
+        const release = join(folder, 'release');
+        const worker = await startHeldWorker(held.address, 5, release);
+        const origin = `http://${held.metricsAddress}`;
+        const { page, requests, complaints } = await watchedPage(browser, { acceptDownloads: true });
+        const ask = async (path: string): Promise<Record<string, unknown>> =>
+          (await fetch(`${origin}/api/${path}`)).json() as Promise<Record<string, unknown>>;
+        try {
+          await page.goto(origin);
+          const output = join(folder, 'while');
+          const running = shardex(['de', input, '--out', output, '--coordinator', held.address, '--quiet']);
+          await page.getByText(/Provisional: \d+ of 12 perturbations are done/).waitFor();
+          await page.getByRole('region', { name: 'Perturbations so far, NB-GLM' }).waitFor();
+
+          // What is shown last is everything that was done before the wait.
+          const picker = page.getByRole('listbox', { name: 'Perturbation', exact: true });
+          await expect.poll(() => picker.locator('option').count()).toBe(4);
+          await picker.focus();
+          await page.keyboard.press('End');
+          const name = (await picker.inputValue()) ?? '';
+          await page.getByRole('heading', { name: `${name}, NB-GLM` }).waitFor();
+          for (const title of ['Volcano', 'MA', 'p-values', 'QQ']) await plot(page, title).waitFor();
+          const table = page.getByRole('region', { name: `Genes under ${name}` });
+          await page.getByLabel('Search', { exact: true }).fill('GENE00012');
+          await expect.poll(() => table.locator('tbody tr').count()).toBe(1);
+          const download = async (): Promise<{ readonly name: string; readonly lines: readonly string[] }> => {
+            const [file] = await Promise.all([page.waitForEvent('download'), page.getByText('Download CSV').click()]);
+            const lines = (await readFile(await file.path(), 'utf8')).trimEnd().split('\n');
+            return { name: file.suggestedFilename(), lines };
+          };
+          const before = await download();
+          expect(before.name).toBe(`${name}-nb-glm-provisional.csv`);
+          await takePictures(page, 'while');
+
+          const jobs = (await ask('state'))['jobs'] as readonly { readonly jobId: string; readonly state: string }[];
+          expect(jobs.map(({ state }) => state)).toEqual(['running']);
+          const path = `jobs/${jobs[0].jobId}/results`;
+          const answers = async (): Promise<unknown[]> =>
+            Promise.all(['nb-glm', 'wilcoxon', 't-test'].map((test) => ask(`${path}/${test}?perturbation=${name}`)));
+          expect(await ask(path)).toMatchObject({ provisional: { perturbationsDone: 4, perturbations: 12 } });
+          const provisional = await answers();
+          expect((await ask(`${path}/nb-glm?perturbation=nobody`))['message']).toContain('is not done yet');
+
+          await writeFile(release, '');
+          expect((await running).exitCode).toBe(0);
+          await page.getByRole('region', { name: 'All perturbations, NB-GLM' }).waitFor();
+          await page.getByText('Provisional:').waitFor({ state: 'hidden' });
+          await expect.poll(() => picker.locator('option').count()).toBe(12);
+          await page.getByRole('region', { name: 'Provenance', exact: true }).waitFor();
+          // What was chosen and searched for is still there, and the numbers are the same.
+          expect(await picker.inputValue()).toBe(name);
+          expect(await table.locator('tbody tr').count()).toBe(1);
+          expect(await answers()).toEqual(provisional);
+          const after = await download();
+          expect(after.name).toBe(`${name}-nb-glm.csv`);
+          const global = after.lines[0].split(',').indexOf('pvalue_adj_global');
+          const without = (line: string): string[] => line.split(',').filter((_, at) => at !== global);
+          expect(before.lines.map(without)).toEqual(after.lines.map(without));
+          expect(before.lines.slice(1).every((line) => line.split(',')[global] === '')).toBe(true);
+          expect(after.lines.slice(1).some((line) => line.split(',')[global] !== '')).toBe(true);
+          await takePictures(page, 'after');
+          expect(requests.filter((url) => !url.startsWith(`${origin}/`))).toEqual([]);
+          expect(complaints).toEqual([]);
+        } finally {
+          await worker.stop();
+          await held.stop();
+        }
         await page.close();
       });
 

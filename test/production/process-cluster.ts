@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { LAUNCHER } from '../support/shardex.js';
 import { freePort } from './programs.js';
 
@@ -64,15 +65,33 @@ export interface ProcessCluster {
 
 const shardexCommand = (...args: string[]): string[] => [process.execPath, LAUNCHER, ...args];
 
+const workerFlags = (coordinator: string): string[] => [
+  ...['--coordinator', coordinator, '--threads', '1', '--memory', '1GiB', '--health-port', '0'],
+];
+const servesHealth = (line: Record<string, unknown>): boolean => typeof line['port'] === 'number';
+
 /** A worker of one thread that serves its metrics on a free port. */
 export const startWorker = (coordinator: string): ReturnType<typeof startLogging> =>
+  startLogging(shardexCommand('worker', ...workerFlags(coordinator)), servesHealth);
+
+/** The same, but comparisons from group `holdFrom` on wait until there is a file `release`. */
+export const startHeldWorker = (
+  coordinator: string,
+  holdFrom: number,
+  release: string,
+): ReturnType<typeof startLogging> =>
   startLogging(
-    shardexCommand('worker', '--coordinator', coordinator, '--threads', '1', '--memory', '1GiB', '--health-port', '0'),
-    (line) => typeof line['port'] === 'number',
+    [process.execPath, fileURLToPath(new URL('./held-worker.mjs', import.meta.url)), ...workerFlags(coordinator)],
+    servesHealth,
+    { SHARDEX_TEST_HOLD_FROM: String(holdFrom), SHARDEX_TEST_RELEASE: release },
   );
 
-/** A coordinator and workers as processes of their own, all of them serving metrics, on free ports of loopback. */
-export async function startProcessCluster(workers: number): Promise<ProcessCluster> {
+/**
+ * A coordinator and workers as processes of their own, all of them serving metrics, on free ports of loopback.
+ *
+ * @param flags - more of them for the coordinator
+ */
+export async function startProcessCluster(workers: number, flags: readonly string[] = []): Promise<ProcessCluster> {
   const started: LoggingProcess[] = [];
   const stop = async (): Promise<void> => {
     // Workers first: they take their leave.
@@ -80,7 +99,7 @@ export async function startProcessCluster(workers: number): Promise<ProcessClust
   };
   try {
     const coordinator = await startLogging(
-      shardexCommand('coordinator', '--listen', `127.0.0.1:${await freePort()}`, '--metrics-port', '0'),
+      shardexCommand('coordinator', '--listen', `127.0.0.1:${await freePort()}`, '--metrics-port', '0', ...flags),
       (line) => typeof line['metrics'] === 'string',
     );
     started.push(coordinator);

@@ -16,7 +16,7 @@ export const askState = (): Promise<LiveState> => ask('state');
 
 export const askJob = (jobId: string): Promise<LiveJobDetails> => ask(`jobs/${encodeURIComponent(jobId)}`);
 
-/** Results of a finished job. */
+/** Results of a finished job, or what a running one has so far: the same questions have the same answers, but for more of them. */
 export async function liveResults(jobId: string): Promise<ResultsSource> {
   const path = `jobs/${encodeURIComponent(jobId)}/results`;
   const overview = await ask<RunOverview>(path);

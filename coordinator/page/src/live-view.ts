@@ -15,13 +15,16 @@ import {
 } from './live-panels.js';
 import { askJob, askState, liveResults } from './live-source.js';
 import { Panel } from './panel.js';
+import type { ResultsSource } from './results-source.js';
 import { ResultsView } from './results-view.js';
 import { runSections } from './run-view.js';
 
 const POLL_MS = 1000;
+/** Results that are still coming in are read again no more often than this: a plot that jumps cannot be read. */
+const PROVISIONAL_MS = 3000;
 const DAY_MS = 86_400_000;
 
-/** Follows a coordinator: its jobs, its workers, the chosen job and, when it has succeeded, its results. */
+/** Follows a coordinator: its jobs, its workers, the chosen job and its results, as they come in and when it has succeeded. */
 export class LiveView {
   readonly root = element('div');
   private readonly connection = element('p', { class: 'note', role: 'status' });
@@ -88,6 +91,9 @@ class ChosenJob {
   private readonly showAll = element('input', { type: 'checkbox', change: () => this.showEvents() });
   private details: LiveJobDetails | null = null;
   private ended = false;
+  private view: ResultsView | null = null;
+  /** What the results on the page were made from: comparisons that were done, and when. */
+  private shown = { fits: 0, atMs: 0 };
 
   constructor(readonly jobId: string) {
     this.root.append(
@@ -121,6 +127,8 @@ class ChosenJob {
     this.throughput.show(details);
     this.showEvents();
     if (job.state === 'succeeded') await this.showResults();
+    else if (this.ended) this.results.replaceChildren();
+    else await this.showProvisional(details);
   }
 
   private showEvents(): void {
@@ -131,8 +139,32 @@ class ChosenJob {
     this.events.show({ events: this.showAll.checked ? events : troubles, nowMs: dayMs, none });
   }
 
+  /** The perturbations that are done, when there are more of them than are shown. */
+  private async showProvisional({ job, nowMs }: LiveJobDetails): Promise<void> {
+    const fits = job.stages.find(({ name }) => name === 'fit')?.tasksDone ?? 0;
+    if (fits === 0 || fits === this.shown.fits || nowMs - this.shown.atMs < PROVISIONAL_MS) return;
+    this.shown = { fits, atMs: nowMs };
+    // An output that was lost is made again: what was seen last stays until then.
+    await this.show().catch(() => undefined);
+  }
+
   private async showResults(): Promise<void> {
+    try {
+      const { overview } = await this.show();
+      this.results.append(...runSections(overview));
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      this.results.replaceChildren(element('p', { class: 'note', role: 'alert' }, message));
+    }
+  }
+
+  /** Puts results in the place of those before; what the reader has chosen stays chosen. */
+  private async show(): Promise<ResultsSource> {
     const source = await liveResults(this.jobId);
-    this.results.replaceChildren(new ResultsView(source).root, ...runSections(source.overview));
+    if (this.view === null) {
+      this.view = new ResultsView(source);
+      this.results.replaceChildren(this.view.root);
+    } else this.view.update(source);
+    return source;
   }
 }

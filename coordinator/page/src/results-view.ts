@@ -19,13 +19,33 @@ const LISTED = 500;
 /** A choice of test and perturbation, and everything there is to see of both. */
 export class ResultsView {
   readonly root = element('div', { class: 'results' });
+  private readonly note = element('p', { class: 'provisional', role: 'status', hidden: true });
   private readonly screen = element('div', {}, element('p', { class: 'note' }, 'Reading the results…'));
-  private readonly picker = element('div', { class: 'picker' });
+  private readonly list = element('select', { id: 'perturbation', size: 8, change: () => this.pick(this.list.value) });
+  private readonly search = element('input', {
+    type: 'search',
+    id: 'perturbation-search',
+    placeholder: 'search',
+    'aria-label': 'Search perturbations',
+    input: () => this.fillList(),
+  });
+  private readonly hint = element('p', { class: 'note' });
+  private readonly picker = element(
+    'div',
+    { class: 'picker', hidden: true },
+    element('label', { for: 'perturbation' }, 'Perturbation'),
+    this.search,
+    this.list,
+    this.hint,
+  );
   private readonly chosen = element('div', { 'aria-live': 'polite' });
   private test: TestName;
+  private overview: TestOverview | null = null;
   private perturbation: string | null = null;
+  /** Test and perturbation whose plots are on the page. */
+  private drawn = '';
 
-  constructor(private readonly source: ResultsSource) {
+  constructor(private source: ResultsSource) {
     const { tests } = source.overview;
     this.test = tests[0];
     const choices = tests.map((test) =>
@@ -44,67 +64,103 @@ export class ResultsView {
     );
     const legend = element('legend', {}, 'Test');
     this.root.append(
+      this.note,
       element('fieldset', { class: 'tests' }, legend, ...choices),
       this.screen,
       this.picker,
       this.chosen,
     );
+    this.showProvisional();
     this.showTest(this.test);
+  }
+
+  /**
+   * Goes on with what there is now of the same results. The choice, what was searched for and the perturbation that is
+   * drawn stay: its numbers do not change any more.
+   */
+  update(source: ResultsSource): void {
+    this.source = source;
+    this.showProvisional();
+    this.readTest(this.test);
+  }
+
+  private showProvisional(): void {
+    const { provisional } = this.source.overview;
+    this.note.hidden = provisional === null;
+    if (provisional === null) return;
+    const { perturbationsDone, perturbations } = provisional;
+    const how = perturbationsDone < perturbations ? 'with the last perturbation' : 'when the results are written';
+    const text = `Provisional: ${formatCount(perturbationsDone)} of ${formatCount(perturbations)} perturbations are done; the adjustment over the whole screen comes ${how}.`;
+    if (this.note.textContent !== text) this.note.textContent = text;
   }
 
   private showTest(test: TestName): void {
     this.test = test;
     for (const part of [this.screen, this.chosen]) part.setAttribute('aria-busy', 'true');
+    this.readTest(test);
+  }
+
+  private readTest(test: TestName): void {
     this.run(this.source.test(test), (overview) => {
       if (overview.test !== this.test) return;
-      this.screen.removeAttribute('aria-busy');
-      this.screen.replaceChildren(screenSection(overview, this.source.overview.alpha));
-      this.picker.replaceChildren(...this.pickerOf(overview));
+      this.overview = overview;
+      this.showScreen(overview);
+      this.picker.hidden = false;
+      this.fillList();
       const { perturbations } = overview;
       const kept = perturbations.find(
         ({ perturbation }) => perturbation === this.perturbation && this.source.has(test, perturbation),
       );
       const first = kept ?? perturbations[0];
-      if (first !== undefined) this.showPerturbation(first.perturbation, overview);
+      if (first !== undefined) this.pick(first.perturbation);
     });
   }
 
-  private pickerOf({ perturbations, perturbationsLeftOut, ...overview }: TestOverview): HTMLElement[] {
+  /** Made anew, but for what the reader had opened. */
+  private showScreen(overview: TestOverview): void {
+    const isOpen = this.screen.querySelector('details')?.open === true;
+    const hasFocus = this.screen.contains(document.activeElement);
+    const { alpha, provisional } = this.source.overview;
+    this.screen.removeAttribute('aria-busy');
+    this.screen.replaceChildren(screenSection(overview, alpha, provisional !== null));
+    const details = this.screen.querySelector('details');
+    if (details !== null) details.open = isOpen;
+    if (hasFocus) details?.querySelector('summary')?.focus();
+  }
+
+  private fillList(): void {
+    if (this.overview === null) return;
+    const { perturbations, perturbationsLeftOut } = this.overview;
+    const query = this.search.value.trim().toLowerCase();
     const available = perturbations.filter(({ perturbation }) => this.source.has(this.test, perturbation));
-    const list = element('select', { id: 'perturbation', size: 8 });
-    const fill = (query: string): void => {
-      const matching = available.filter(({ perturbation }) => perturbation.toLowerCase().includes(query.toLowerCase()));
-      list.replaceChildren(...matching.slice(0, LISTED).map(optionOf));
-      if (this.perturbation !== null) list.value = this.perturbation;
-      hint.textContent =
-        matching.length > LISTED
-          ? `the first ${LISTED} of ${formatCount(matching.length)}: search for others`
-          : available.length < perturbations.length + perturbationsLeftOut
-            ? `the ${available.length} with the most significant genes, of ${formatCount(perturbations.length + perturbationsLeftOut)}`
-            : `${formatCount(matching.length)} perturbations`;
-    };
-    const search = element('input', {
-      type: 'search',
-      id: 'perturbation-search',
-      placeholder: 'search',
-      'aria-label': 'Search perturbations',
-      input: () => fill(search.value.trim()),
-    });
-    const hint = element('p', { class: 'note' });
-    list.addEventListener('change', () =>
-      this.showPerturbation(list.value, { ...overview, perturbations, perturbationsLeftOut }),
-    );
-    fill('');
-    return [element('label', { for: 'perturbation' }, 'Perturbation'), search, list, hint];
+    const matching = available.filter(({ perturbation }) => perturbation.toLowerCase().includes(query));
+    const { scrollTop } = this.list;
+    this.list.replaceChildren(...matching.slice(0, LISTED).map(optionOf));
+    if (this.perturbation !== null) this.list.value = this.perturbation;
+    this.list.scrollTop = scrollTop;
+    const all = perturbations.length + perturbationsLeftOut;
+    this.hint.textContent =
+      matching.length > LISTED
+        ? `the first ${LISTED} of ${formatCount(matching.length)}: search for others`
+        : available.length < all
+          ? `the ${available.length} with the most significant genes, of ${formatCount(all)}`
+          : `${formatCount(matching.length)} perturbations`;
   }
 
-  private showPerturbation(perturbation: string, overview: TestOverview): void {
+  private pick(perturbation: string): void {
+    const { overview } = this;
+    if (overview === null) return;
     this.perturbation = perturbation;
-    const list = this.picker.querySelector('select');
-    if (list !== null) list.value = perturbation;
+    this.list.value = perturbation;
+    const wanted = `${overview.test}\n${perturbation}`;
+    if (wanted === this.drawn) {
+      this.chosen.removeAttribute('aria-busy');
+      return;
+    }
     this.chosen.setAttribute('aria-busy', 'true');
     this.run(this.source.perturbation(overview.test, perturbation), (results) => {
       if (results.test !== this.test || results.perturbation !== this.perturbation) return;
+      this.drawn = wanted;
       this.chosen.removeAttribute('aria-busy');
       this.chosen.replaceChildren(this.perturbationSection(results, overview));
     });
@@ -142,7 +198,8 @@ export class ResultsView {
   /** Shows what failed where its result would have been. */
   private run<Value>(promise: Promise<Value>, show: (value: Value) => void): void {
     promise.then(show).catch((error: unknown) => {
-      this.chosen.removeAttribute('aria-busy');
+      for (const part of [this.screen, this.chosen]) part.removeAttribute('aria-busy');
+      this.drawn = '';
       const message = error instanceof Error ? error.message : String(error);
       this.chosen.replaceChildren(element('p', { class: 'failure', role: 'alert' }, message));
     });
@@ -161,12 +218,12 @@ function sentenceOf(counts: PerturbationCounts | undefined, testedGenes: number,
 }
 
 /** The whole screen under one test. */
-function screenSection(overview: TestOverview, alpha: number): HTMLElement {
+function screenSection(overview: TestOverview, alpha: number, isProvisional: boolean): HTMLElement {
   const { test, perturbations, perturbationsLeftOut, significantGenes, calibration } = overview;
   const all = perturbations.length + perturbationsLeftOut;
   const sentence = `${formatCount(calibration.tested)} tests of ${formatCount(all)} perturbations; ${formatCount(significantGenes)} significant at FDR ${alpha} within their perturbation.`;
   return section(
-    `All perturbations, ${TEST_TITLES[test]}`,
+    `${isProvisional ? 'Perturbations so far' : 'All perturbations'}, ${TEST_TITLES[test]}`,
     element('p', {}, sentence),
     element(
       'div',
@@ -194,7 +251,7 @@ function countsTable(perturbations: readonly PerturbationCounts[], leftOut: numb
     element('th', { scope: 'col' }, 'perturbation'),
     ...titles.map((title) => element('th', { scope: 'col', class: 'number' }, title)),
   );
-  const summary = `Counts of ${leftOut === 0 ? 'all' : `the first ${formatCount(rows.length)}`} perturbations`;
+  const summary = `Counts of ${leftOut === 0 ? 'each perturbation' : `the first ${formatCount(rows.length)} perturbations`}`;
   const note = leftOut === 0 ? null : element('p', { class: 'note' }, `${formatCount(leftOut)} more are not listed.`);
   return element(
     'details',

@@ -16,4 +16,5 @@ export { serveHttp, type HttpServer } from './http-server.js';
 export { randomIds, type IdSource } from './ids.js';
 export { JobJournal } from './job-journal.js';
 export { JobEngine, type EngineParts, type JobNews } from './job-engine.js';
+export { FittedComparisons, type FittedPlace } from './reductions/fitted-comparisons.js';
 export { DePlanner, planJob, PRODUCT_VERSION, type ReadResults } from './planner/index.js';

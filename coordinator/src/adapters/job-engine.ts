@@ -10,6 +10,7 @@ import { jobId as toJobId, type TaskId, type WorkerId } from '@shardex/shared/id
 import type { Logger } from '@shardex/shared/telemetry';
 import {
   createMachine,
+  fittedParts,
   hasEnded,
   recordOf,
   step,
@@ -18,6 +19,7 @@ import {
   type Claim,
   type Effect,
   type Failure,
+  type FittedParts,
   type Grant,
   type Job,
   type JobPlanner,
@@ -153,6 +155,11 @@ export class JobEngine {
   /** @throws InvalidInputError when there is no such job */
   entries(jobId: string): readonly LogEntry[] {
     return this.#log.since(this.#job(jobId).jobId, 0).entries;
+  }
+
+  /** What a running job has left of its comparisons. @throws InvalidInputError when there is no such job */
+  fitted(jobId: string): FittedParts | null {
+    return fittedParts(this.#job(jobId));
   }
 
   /** Asks a job to stop; a job that has ended stays as it is. @throws InvalidInputError when there is no such job */

@@ -6,6 +6,7 @@ export * from './program.js';
 export type { JobUpdate } from './progress/job-view.js';
 export { requireSuccess } from './progress/job-outcome.js';
 export { processContext } from './process-context.js';
+export { csvText, csvValue } from './results/csv-fields.js';
 export { readAlpha } from './results/read-alpha.js';
 export { presentTests, ResultFile, type ResultRows } from './results/result-file.js';
-export { rowRuns, statusName, tidyName, tidyRows } from './results/tidy-rows.js';
+export { rowRuns, statusName, tidyName, tidyRows, tidyValue } from './results/tidy-rows.js';

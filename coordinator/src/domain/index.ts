@@ -1,5 +1,6 @@
 export * from './job-events.js';
 export { checkInvariants } from './job-invariants.js';
+export { fittedParts, type FittedParts } from './fitted-parts.js';
 export { historyOf } from './job-history.js';
 export { createMachine, step, type StepResult } from './job-machine.js';
 export { stateMachinePage } from './job-diagram.js';

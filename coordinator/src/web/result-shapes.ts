@@ -70,12 +70,20 @@ export interface TestOverview {
 /** What `run.json` says, of which any part may be absent. */
 export type RunRecord = Readonly<Record<string, unknown>>;
 
+/** How much of a job that still runs there is to see. What is there is as it will be at the end. */
+export interface Provisional {
+  readonly perturbationsDone: number;
+  readonly perturbations: number;
+}
+
 export interface RunOverview {
   readonly folder: string;
   readonly alpha: number;
   readonly run: RunRecord | null;
-  /** Tests with a result file. */
+  /** Tests with results. */
   readonly tests: readonly TestName[];
+  /** Null for the results of a job that has ended. */
+  readonly provisional: Provisional | null;
 }
 
 /** Everything in a report. */

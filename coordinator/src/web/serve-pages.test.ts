@@ -17,6 +17,7 @@ const NO_JOBS: PagesPort = {
   },
   entries: () => [],
   workers: () => [],
+  fitted: () => null,
   results: () => {
     throw new InvalidInputError('there are no results');
   },

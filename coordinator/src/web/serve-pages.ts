@@ -1,16 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { parseChoice, TEST_NAMES } from '@shardex/shared/config';
-import { InvalidInputError, toShardexError } from '@shardex/shared/errors';
+import { toShardexError } from '@shardex/shared/errors';
 import { PRODUCT_VERSION } from '../adapters/index.js';
-import type { ResultsRequest } from '../domain/index.js';
+import { ResultsAnswers, type ResultsPort } from './answer-results.js';
 import { LIVE_POLICY, livePage, readPageAssets } from './page-assets.js';
-import { ResultsCache } from './results-cache.js';
 import { viewDetails, viewState, type JobsPort } from './view-jobs.js';
 
-export interface PagesPort extends JobsPort {
-  /** CSV of a finished job. @throws InvalidInputError when there is no such job or it has not succeeded */
-  results(jobId: string, request: ResultsRequest): AsyncIterable<Uint8Array>;
-}
+export interface PagesPort extends JobsPort, ResultsPort {}
 
 export interface Pages {
   /** Answers a request; false when there is no such page. */
@@ -40,7 +36,7 @@ const HEADERS = {
  * - `/`, `/page.js`, `/page.css`
  * - `/api/state`: jobs and workers
  * - `/api/jobs/ID`: a job with its throughput and events
- * - `/api/jobs/ID/results`: what a finished job left
+ * - `/api/jobs/ID/results`: what a finished job left, or a running one has so far
  * - `/api/jobs/ID/results/TEST`: counts of every perturbation, and calibration
  * - `/api/jobs/ID/results/TEST?perturbation=NAME`: its genes; with `&format=csv` all columns, as a file
  *
@@ -48,8 +44,8 @@ const HEADERS = {
  *   to another name than this machine's own: a web page elsewhere could give its own name our address and read the answers
  */
 export function createPages(jobs: PagesPort, readers: 'this-machine' | 'anyone'): Pages {
-  const cache = new ResultsCache();
-  const route = routeOf(jobs, cache);
+  const results = new ResultsAnswers(jobs);
+  const route = routeOf(jobs, results);
   const serve: Pages['serve'] = (request, response) => {
     if (readers === 'this-machine' && !isFromThisMachine(request)) {
       response.writeHead(403, { ...HEADERS, 'content-type': JSON_TYPE });
@@ -62,7 +58,7 @@ export function createPages(jobs: PagesPort, readers: 'this-machine' | 'anyone')
     answer.then((found) => send(response, found)).catch((error: unknown) => sendError(response, error));
     return true;
   };
-  return { serve, close: () => cache.close() };
+  return { serve, close: () => results.close() };
 }
 
 const REFUSED =
@@ -71,7 +67,7 @@ const REFUSED =
 type Route = (parts: readonly string[], query: URLSearchParams) => Promise<Answer> | null;
 
 const routeOf =
-  (jobs: PagesPort, cache: ResultsCache): Route =>
+  (jobs: PagesPort, answers: ResultsAnswers): Route =>
   (parts, query) => {
     const [area, ...rest] = parts;
     if (parts.length === 1) return pageFile(area);
@@ -81,7 +77,7 @@ const routeOf =
     if (kind !== 'jobs' || jobId === undefined) return null;
     if (rest.length === 2) return soon(() => json(viewDetails(jobs, jobId, Date.now())));
     if (results !== 'results' || rest.length > 4) return null;
-    return soon(() => resultsAnswer(jobs, cache, jobId, test, query));
+    return soon(() => resultsAnswer(answers, jobId, test, query));
   };
 
 /** What `make` throws becomes a rejection. */
@@ -97,22 +93,18 @@ function pageFile(name: string): Promise<Answer> | null {
 }
 
 async function resultsAnswer(
-  jobs: PagesPort,
-  cache: ResultsCache,
+  answers: ResultsAnswers,
   jobId: string,
   testText: string | undefined,
   query: URLSearchParams,
 ): Promise<Answer> {
-  const { state, parameters } = jobs.view(jobId);
-  if (state !== 'succeeded') throw new InvalidInputError(`job ${jobId} has no results: it is ${state}`);
-  if (testText === undefined) return json(await cache.run(parameters.output));
+  if (testText === undefined) return json(await answers.run(jobId));
   const test = parseChoice(testText, TEST_NAMES, 'the path', 'test');
   const perturbation = query.get('perturbation');
-  if (perturbation === null) return json(await cache.test(jobId, parameters.output, test));
-  if (query.get('format') !== 'csv')
-    return json(await cache.perturbation(jobId, parameters.output, test, perturbation));
-  const fileName = `${perturbation}-${test}.csv`.replace(/[^\w.+-]+/g, '_');
-  return { fileName, chunks: jobs.results(jobId, { test, perturbation, top: null }) };
+  if (perturbation === null) return json(await answers.test(jobId, test));
+  if (query.get('format') !== 'csv') return json(await answers.perturbation(jobId, test, perturbation));
+  const { name, chunks } = await answers.csv(jobId, test, perturbation);
+  return { fileName: name.replace(/[^\w.+-]+/g, '_'), chunks };
 }
 
 async function send(response: ServerResponse, answer: Answer): Promise<void> {

@@ -4,7 +4,7 @@ import {
   type SizeFactorSummary,
   type TrendSummary,
 } from '@shardex/shared/artifacts';
-import { hasScreenDispersions } from '@shardex/shared/config';
+import { hasScreenDispersions, type TestName } from '@shardex/shared/config';
 import { MomentColumn } from '@shardex/shared/kernels';
 import { withArtifact, type ReductionScope } from './scratch.js';
 
@@ -32,6 +32,10 @@ export interface FrozenSummary {
     readonly genewise: Float32Array;
   } | null;
 }
+
+/** Mean expression of the control in the unit of a test's results: per size factor for the NB-GLM, normalised for the others. */
+export const controlMeanOf = (test: TestName, control: NonNullable<FrozenSummary['control']>): Float32Array =>
+  (test === 'nb-glm' ? control.meanScaled : null) ?? control.meanNormalised;
 
 /** Sums a gene in the control's `moments`. */
 const MOMENTS = Object.keys(MomentColumn).length;

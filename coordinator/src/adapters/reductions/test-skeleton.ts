@@ -5,7 +5,7 @@ import type { ColumnSpec, H5adSkeleton, UnsDict } from '@shardex/shared/h5ad';
 import { GENE_STATUS_LEGEND } from '@shardex/shared/stats';
 import { PRIOR_SCALE_COLUMN, shrinkageUns } from '../../domain/index.js';
 import type { FitOutputs } from './fit-outputs.js';
-import type { FrozenSummary } from './frozen-summary.js';
+import { controlMeanOf, type FrozenSummary } from './frozen-summary.js';
 import type { RankedGenes } from './rank-genes-groups.js';
 import type { ReductionScope } from './scratch.js';
 import type { ScreenWide } from './fit-blocks.js';
@@ -68,10 +68,8 @@ export function describeTest(
 function geneColumns(test: TestName, frozen: FrozenSummary): Record<string, ColumnSpec> {
   const columns: Record<string, ColumnSpec> = {};
   if (frozen.control !== null) {
-    const { ptsRest, meanScaled, meanNormalised } = frozen.control;
-    const mean = test === 'nb-glm' ? meanScaled : null;
-    columns['control_mean'] = { kind: 'numeric', values: mean ?? meanNormalised };
-    columns['pts_rest'] = { kind: 'numeric', values: ptsRest };
+    columns['control_mean'] = { kind: 'numeric', values: controlMeanOf(test, frozen.control) };
+    columns['pts_rest'] = { kind: 'numeric', values: frozen.control.ptsRest };
   }
   if (test !== 'nb-glm' || frozen.dispersion === null) return columns;
   return {

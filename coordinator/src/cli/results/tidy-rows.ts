@@ -42,14 +42,15 @@ function shortestFloat32(value: number): number {
   return value;
 }
 
-function tidyValue(file: ResultFile, layer: string, value: number): number | string {
+/** A value as tables write it. @param isFloat32 - whether its layer is stored with 24 bits of precision */
+export function tidyValue(layer: string, value: number, isFloat32: boolean): number | string {
   if (layer === 'status') return statusName(value);
-  return file.isFloat32(layer) && Number.isFinite(value) ? shortestFloat32(value) : value;
+  return isFloat32 && Number.isFinite(value) ? shortestFloat32(value) : value;
 }
 
 function tidyRow(file: ResultFile, rows: ResultRows, row: number, gene: number, at: number): TidyRow {
   const values = new Map<string, number | string>();
-  for (const [layer, array] of rows) values.set(tidyName(layer), tidyValue(file, layer, array[at]));
+  for (const [layer, array] of rows) values.set(tidyName(layer), tidyValue(layer, array[at], file.isFloat32(layer)));
   return { test: file.test, perturbation: file.perturbations[row], gene: file.genes[gene], values };
 }
 
