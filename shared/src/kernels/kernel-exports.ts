@@ -96,6 +96,17 @@ export interface KernelExports {
     nNodes: number,
     Q: number,
   ): void;
+  countCounts(
+    indptr: number,
+    genes: number,
+    counts: number,
+    nRows: number,
+    nGenes: number,
+    cursors: number,
+    dense: number,
+    large: number,
+    room: number,
+  ): number;
   log1pArray(x: number, out: number, n: number): void;
   fitIntercepts(
     nGenes: number,

@@ -1,8 +1,10 @@
 import { CorruptDataError } from '../errors/index.js';
-import type { HeapRows } from '../kernels/index.js';
+import type { HeapRows, KernelHeap } from '../kernels/index.js';
 
 /** Counts up to here have a cell of their own; larger ones, rare in single cells, go into a map. */
 export const DENSE_COUNTS = 64;
+/** Larger ones that a call of the kernel can hand over: 128 KiB. */
+const LARGE_ROOM = 16_384;
 
 /** A histogram as it is stored; overflow holds triples (gene, count, cells) in ascending order of gene, then count. */
 export interface CountHistogramArrays {
@@ -22,20 +24,23 @@ export class CountHistogram {
   /** For each gene with counts beyond 64: count → cells. */
   private readonly overflow = new Map<number, Map<number, number>>();
 
-  constructor(readonly nGenes: number) {
-    this.dense = new Uint32Array(nGenes * DENSE_COUNTS);
+  /** @param heap - where `dense` is allocated, so that rows are counted by a kernel; null: by plain code, its twin */
+  constructor(
+    readonly nGenes: number,
+    private readonly heap: KernelHeap | null = null,
+  ) {
+    const length = nGenes * DENSE_COUNTS;
+    this.dense = heap === null ? new Uint32Array(length) : heap.u32(length);
   }
 
-  /** Adds the cells of a block. Cost: about 2 ns a nonzero. */
+  /**
+   * Adds the cells of a block. Cost: 1.4 ns a nonzero by the kernel, 7 to 14 by plain code.
+   *
+   * @param rows - in the histogram's heap, if it has one
+   */
   addRows(rows: HeapRows): void {
-    const { dense } = this;
-    const { indices, counts } = rows;
-    const end = rows.indptr[rows.nRows];
-    for (let i = rows.indptr[0]; i < end; i++) {
-      const count = counts[i];
-      if (count <= DENSE_COUNTS) dense[indices[i] * DENSE_COUNTS + count - 1]++;
-      else this.addLarge(indices[i], count, 1);
-    }
+    if (this.heap === null) this.addPlainly(rows, 1);
+    else this.addByKernel(rows, this.heap);
   }
 
   /** Adds another histogram of the same genes. */
@@ -81,6 +86,30 @@ export class CountHistogram {
     histogram.dense.set(dense);
     for (let i = 0; i < overflow.length; i += 3) histogram.addLarge(overflow[i], overflow[i + 1], overflow[i + 2]);
     return histogram;
+  }
+
+  private addByKernel({ nRows, indptr, indices, counts }: HeapRows, heap: KernelHeap): void {
+    heap.scoped(() => {
+      const cursors = heap.uninitialised(Uint32Array, nRows);
+      const large = heap.uninitialised(Uint32Array, 2 * LARGE_ROOM);
+      const rows = [indptr, indices, counts].map(({ byteOffset }) => byteOffset) as [number, number, number];
+      const [at, dense, pairs] = [cursors, this.dense, large].map(({ byteOffset }) => byteOffset);
+      const found = heap.exports.countCounts(...rows, nRows, this.nGenes, at, dense, pairs, LARGE_ROOM) >>> 0;
+      if (found > LARGE_ROOM) this.addPlainly({ nRows, indptr, indices, counts }, DENSE_COUNTS + 1);
+      else for (let i = 0; i < found; i++) this.addLarge(large[2 * i], large[2 * i + 1], 1);
+    });
+  }
+
+  /** Adds the counts from `least` on. */
+  private addPlainly({ nRows, indptr, indices, counts }: HeapRows, least: number): void {
+    const { dense } = this;
+    const end = indptr[nRows];
+    for (let i = indptr[0]; i < end; i++) {
+      const count = counts[i];
+      if (count < least) continue;
+      if (count <= DENSE_COUNTS) dense[indices[i] * DENSE_COUNTS + count - 1]++;
+      else this.addLarge(indices[i], count, 1);
+    }
   }
 
   private addLarge(gene: number, count: number, cells: number): void {

@@ -38,7 +38,7 @@ export async function runControl(scope: TaskScope, spec: ControlSpec): Promise<T
   const moments = new MomentAccumulator(heap, nGenes);
   const withNb = tests.includes('nb-glm');
   const measures = withNb ? new MeasureAccumulator(heap, nGenes, nodeSetOf(factors), parts.squares) : null;
-  const histogram = parts.histogram ? new CountHistogram(nGenes) : null;
+  const histogram = parts.histogram ? new CountHistogram(nGenes, heap) : null;
   const totals = parts.sumCounts && !withNb ? new Float64Array(nGenes) : null;
   const strata = withNb && nbEngineOf(job.context) === 'strata' ? await modelStrataOf(job) : null;
   const inStrata =

@@ -47,7 +47,7 @@ export async function runDispersion(scope: TaskScope, spec: DispersionSpec): Pro
   const atATime = Math.min(nStrata, strataAtATime(scope, nGenes, nodes));
   const measures = new StrataMeasures(heap, nGenes, nodes, strata, withMoments, atATime);
   const profile = new DispersionProfile(heap, nGenes, nodes.sizeFactors, grid.logAlphas, factors.quantumExponents);
-  const histogram = new CountHistogram(nGenes);
+  const histogram = new CountHistogram(nGenes, heap);
   const leastFactor = Math.exp(nodes.logMin);
   const quanta = normalisedSumQuanta(factors.geneTotal, leastFactor);
   const ofSquares = normalisedSquareQuanta(factors.geneTotal, leastFactor);
