@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -45,6 +45,40 @@ describe('the launcher of a checkout that is not built', () => {
         stdout: '',
         stderr: 'shardex: the program is not built: run npm run build\n',
       });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+describe('the launcher of a checkout that is bundled', () => {
+  it('takes the bundle, but not one that is older than what tsc built', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'shardex-launcher-'));
+    const dist = join(folder, 'coordinator', 'dist');
+    const launcher = join(folder, 'coordinator', 'bin', 'shardex.mjs');
+    const touch = (path: string, seconds: number): void => utimesSync(path, seconds, seconds);
+    try {
+      mkdirSync(join(folder, 'coordinator', 'bin'), { recursive: true });
+      mkdirSync(join(dist, 'bundle'), { recursive: true });
+      copyFileSync(LAUNCHER, launcher);
+      writeFileSync(join(folder, 'coordinator', 'package.json'), '{ "type": "module" }');
+      writeFileSync(join(dist, 'main.js'), 'export const main = () => 40;');
+      expect(launch(launcher, '--help').status).toBe(40);
+      writeFileSync(join(dist, 'bundle', 'main.js'), 'export const main = () => 41;');
+      writeFileSync(join(dist, 'bundle', 'worker.js'), 'export const main = () => 42;');
+      expect(launch(launcher, '--help').status).toBe(41);
+      expect(launch(launcher, 'worker').status).toBe(42);
+      for (const room of ['coordinator', 'shared']) {
+        const information = join(folder, room, 'dist', '.tsbuildinfo');
+        mkdirSync(join(folder, room, 'dist'), { recursive: true });
+        writeFileSync(information, '');
+        touch(information, 1_000_000);
+        touch(join(dist, 'bundle', 'main.js'), 1_000_000);
+        expect(launch(launcher, '--help').status).toBe(41);
+        touch(information, 1_000_001);
+        expect(launch(launcher, '--help').status).toBe(40);
+        touch(information, 1_000_000);
+      }
     } finally {
       rmSync(folder, { recursive: true });
     }
