@@ -45,7 +45,7 @@ export class CountHistogram {
 
   /** Adds another histogram of the same genes. */
   merge(other: CountHistogram): void {
-    for (let i = 0; i < this.dense.length; i++) this.dense[i] += other.dense[i];
+    this.addDense(other.dense);
     for (const [gene, cells] of other.overflow) for (const [count, n] of cells) this.addLarge(gene, count, n);
   }
 
@@ -75,17 +75,30 @@ export class CountHistogram {
 
   /** @throws CorruptDataError when the lengths do not fit together */
   static fromArrays(arrays: CountHistogramArrays): CountHistogram {
-    const { nGenes, dense, overflow } = arrays;
-    if (dense.length !== nGenes * DENSE_COUNTS || overflow.length % 3 !== 0) {
+    const histogram = new CountHistogram(arrays.nGenes);
+    histogram.mergeArrays(arrays);
+    return histogram;
+  }
+
+  /**
+   * Adds a stored histogram of the same genes.
+   *
+   * @throws CorruptDataError when the lengths do not fit together
+   */
+  mergeArrays({ nGenes, dense, overflow }: CountHistogramArrays): void {
+    if (nGenes !== this.nGenes || dense.length !== nGenes * DENSE_COUNTS || overflow.length % 3 !== 0) {
       throw new CorruptDataError('a stored count histogram has the wrong size', {
         hint: 'delete the scratch folder and run again',
         details: { nGenes, dense: dense.length, overflow: overflow.length },
       });
     }
-    const histogram = new CountHistogram(nGenes);
-    histogram.dense.set(dense);
-    for (let i = 0; i < overflow.length; i += 3) histogram.addLarge(overflow[i], overflow[i + 1], overflow[i + 2]);
-    return histogram;
+    this.addDense(dense);
+    for (let i = 0; i < overflow.length; i += 3) this.addLarge(overflow[i], overflow[i + 1], overflow[i + 2]);
+  }
+
+  private addDense(counts: Uint32Array): void {
+    const { dense } = this;
+    for (let i = 0; i < dense.length; i++) dense[i] += counts[i];
   }
 
   private addByKernel({ nRows, indptr, indices, counts }: HeapRows, heap: KernelHeap): void {

@@ -15,6 +15,13 @@ const histogramOf = (counts: readonly number[], nGenes = 1, gene = 0): CountHist
   return histogram;
 };
 
+/** The slopes of gene 0. */
+const slopesOf = (histogram: CountHistogram, table: CountSlopeTable): Float64Array => {
+  const slopes = new Float64Array(table.logAlphas.length);
+  new CountTerms(histogram, 0).addSlopes(table, slopes);
+  return slopes;
+};
+
 describe('count histograms', () => {
   it('are the same whether filled at once, in parts or through storage', () => {
     fc.assert(
@@ -43,7 +50,7 @@ describe('count terms', () => {
     const logAlpha = fc.double({ min: Math.log(1e-8), max: Math.log(5000), noNaN: true });
     fc.assert(
       fc.property(counts, logAlpha, (ys, x) => {
-        const [slope] = new CountTerms(histogramOf(ys), 0).slopes(new CountSlopeTable(Float64Array.of(x)));
+        const [slope] = slopesOf(histogramOf(ys), new CountSlopeTable(Float64Array.of(x)));
         const alpha = Math.exp(x);
         let direct = 0;
         for (const y of ys) for (let l = 1; l < y; l++) direct += (alpha * l) / (1 + alpha * l);
@@ -56,7 +63,7 @@ describe('count terms', () => {
 
   it('vanish for genes without a count beyond 1', () => {
     const table = new CountSlopeTable(Float64Array.of(0));
-    expect([...new CountTerms(histogramOf([1, 1, 1]), 0).slopes(table)]).toEqual([0]);
-    expect([...new CountTerms(new CountHistogram(1), 0).slopes(table)]).toEqual([0]);
+    expect([...slopesOf(histogramOf([1, 1, 1]), table)]).toEqual([0]);
+    expect([...slopesOf(new CountHistogram(1), table)]).toEqual([0]);
   });
 });

@@ -14,10 +14,12 @@ export class CountSlopeTable {
     }
   }
 
-  /** Σ_l above[l − 1] · α l/(1 + α l) at point a. */
-  sum(above: Float64Array, a: number): number {
+  /** Σ_{l ≤ n} above[l − 1] · α l/(1 + α l) at point a. */
+  sum(above: readonly number[], n: number, a: number): number {
+    const { slopes } = this;
+    const begin = a * TERMS;
     let sum = 0;
-    for (let i = 0; i < above.length; i++) sum += above[i] * this.slopes[a * TERMS + i];
+    for (let i = 0; i < n; i++) sum += above[i] * slopes[begin + i];
     return sum;
   }
 }
@@ -32,8 +34,10 @@ export class CountSlopeTable {
  * so that little cancels as α → 0.
  */
 export class CountTerms {
-  /** C_1 … C_63, as far as they are positive. */
-  private readonly above: Float64Array;
+  /** C_1 … C_63. An array in V8's own heap: the memory of a typed one costs more than what is done with it. */
+  private readonly above: number[] = new Array<number>(TERMS).fill(0);
+  /** How many of them are positive. */
+  private readonly nPositive: number;
   private readonly large: readonly (readonly [count: number, cells: number])[];
 
   constructor(histogram: CountHistogram, gene: number) {
@@ -41,24 +45,27 @@ export class CountTerms {
     const begin = gene * DENSE_COUNTS;
     let cells = 0;
     for (const [, n] of this.large) cells += n;
-    const above = new Float64Array(DENSE_COUNTS - 1);
-    let length = cells > 0 ? above.length : 0;
-    for (let l = DENSE_COUNTS - 1; l >= 1; l--) {
+    let nPositive = cells > 0 ? TERMS : 0;
+    for (let l = TERMS; l >= 1; l--) {
       // C_l counts the cells with y ≥ l + 1, which stand at position l of the dense histogram.
       cells += histogram.dense[begin + l];
-      above[l - 1] = cells;
-      if (length === 0 && cells > 0) length = l;
+      this.above[l - 1] = cells;
+      if (nPositive === 0 && cells > 0) nPositive = l;
     }
-    this.above = above.subarray(0, length);
+    this.nPositive = nPositive;
   }
 
-  /** The slope at every point of a table. */
-  slopes(table: CountSlopeTable): Float64Array {
-    return table.logAlphas.map((x, a) => {
-      let slope = table.sum(this.above, a);
-      for (const [count, cells] of this.large) slope += cells * largeCountSlope(Math.exp(x), count);
-      return slope;
-    });
+  /** Adds the slope at every point of a table. */
+  addSlopes(table: CountSlopeTable, slopes: Float64Array): void {
+    const { above, nPositive, large } = this;
+    for (let a = 0; a < slopes.length; a++) {
+      let slope = table.sum(above, nPositive, a);
+      if (large.length > 0) {
+        const alpha = Math.exp(table.logAlphas[a]);
+        for (const [count, cells] of large) slope += cells * largeCountSlope(alpha, count);
+      }
+      slopes[a] += slope;
+    }
   }
 }
 

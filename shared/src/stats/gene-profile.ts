@@ -17,26 +17,24 @@ export class GeneProfile {
   /** The slope at the grid's points. */
   private readonly slopes: Float64Array;
 
-  /** @param groupSlopes - the gene's sums of slopes at the grid's points, in natural units */
+  /** @param groupSlopes - the gene's sums of slopes at the grid's points, in natural units; taken over */
   constructor(
     private readonly grid: DispersionGrid,
     groupSlopes: Float64Array,
     histogram: CountHistogram,
     gene: number,
   ) {
-    this.slopes = new CountTerms(histogram, gene).slopes(grid.countSlopes).map((slope, a) => slope + groupSlopes[a]);
+    new CountTerms(histogram, gene).addSlopes(grid.countSlopes, groupSlopes);
+    this.slopes = groupSlopes;
   }
 
   /** log α at the maximum within the grid's bounds, of the profile alone or with a prior. */
   maximise(prior?: LogNormalPrior): number {
-    const { logAlphas, logMin, logMax } = this.grid;
-    const near = (centre: number): ((x: number) => number) => this.near(centre, prior);
-    const slopes = this.slopes.map((slope, a) => slope + priorSlope(prior, logAlphas[a]));
-    return highestMaximum({
-      points: [logMin, ...logAlphas, logMax],
-      slopes: [near(logMin)(logMin), ...slopes, near(logMax)(logMax)],
-      near,
-    });
+    const { logAlphas, logMin, logMax, bounded, count } = this.grid;
+    const slopes = [this.near(logMin, prior)(logMin)];
+    for (let a = 0; a < count; a++) slopes.push(this.slopes[a] + priorSlope(prior, logAlphas[a]));
+    slopes.push(this.near(logMax, prior)(logMax));
+    return highestMaximum({ points: bounded, slopes, near: (centre) => this.near(centre, prior) });
   }
 
   /** The slope of profile and prior together, to be asked near `centre`. */

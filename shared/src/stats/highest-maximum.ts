@@ -71,12 +71,14 @@ function fallingRoot(f: (x: number) => number, low: number, atLow: number, high:
     if (value === 0) return x;
     if (value > 0) {
       if (x - low < TOLERANCE && kept >= 0) return x;
-      [low, atLow] = [x, value];
+      low = x;
+      atLow = value;
       if (kept > 0) atHigh /= 2;
       kept = 1;
     } else {
       if (high - x < TOLERANCE && kept <= 0) return x;
-      [high, atHigh] = [x, value];
+      high = x;
+      atHigh = value;
       if (kept < 0) atLow /= 2;
       kept = -1;
     }

@@ -64,6 +64,8 @@ export async function reduceTrend(scope: ReductionScope): Promise<readonly strin
   return summary.warnings;
 }
 
+const MOST_U32 = 2 ** 32 - 1;
+
 type ScreenSums = DispersionInput & NormalisedSums & Pick<NormalisedMoments, 'meanSizeFactor' | 'sumsOverFactor'>;
 
 const asCrispyx = ({ sumsOfSquares: sumSquares, ...sums }: ScreenSums): Float64Array =>
@@ -82,15 +84,12 @@ async function addGroups(scope: ReductionScope): Promise<ScreenSums> {
   for (const [i, name] of names.entries()) {
     scope.checkCancelled();
     await withArtifact<DispersionSummary, void>(store, name, async (reader) => {
-      const sums = await reader.i64('profileSums');
-      for (let k = 0; k < sums.length; k++) profileSums[k] += sums[k];
-      histogram.merge(
-        CountHistogram.fromArrays({
-          nGenes,
-          dense: await reader.u32('histogramDense'),
-          overflow: await reader.u32('histogramOverflow'),
-        }),
-      );
+      addIntegers(profileSums, await reader.i64('profileSums'));
+      histogram.mergeArrays({
+        nGenes,
+        dense: await reader.u32('histogramDense'),
+        overflow: await reader.u32('histogramOverflow'),
+      });
       addTo(normalisedQuanta, await reader.f64('normalisedQuanta'));
       if (parameters.dispersionEstimator === 'crispyx') {
         addTo(overFactorQuanta, await reader.f64('overFactorQuanta'));
@@ -139,6 +138,16 @@ async function addGroups(scope: ReductionScope): Promise<ScreenSums> {
 function meanOf(factors: Float64Array): number {
   const kept = factors.filter((factor) => !Number.isNaN(factor));
   return kept.reduce((sum, factor) => sum + factor, 0) / kept.length;
+}
+
+/** By halves of 32 bits, with the carry: twice as fast as BigInts. */
+function addIntegers(sums: BigInt64Array, values: BigInt64Array): void {
+  const [own, other] = [sums, values].map((array) => new Uint32Array(array.buffer, array.byteOffset, 2 * array.length));
+  for (let i = 0; i < own.length; i += 2) {
+    const low = own[i] + other[i];
+    own[i] = low;
+    own[i + 1] += other[i + 1] + (low > MOST_U32 ? 1 : 0);
+  }
 }
 
 function addTo(sums: Float64Array, values: Float64Array): void {
