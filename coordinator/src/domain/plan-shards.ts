@@ -38,9 +38,26 @@ const ADDRESSABLE_BYTES = 4 * 1024 ** 3;
 /** Share of a task's memory its data may take; the rest is for the runtime, the heap's fixed buffers and the frozen control. */
 const DATA_SHARE = 0.35;
 
+/** A stage's last tasks are small, so that those who end first wait little: the smallest are this share of a slot's work. */
+const LAST_TASKS_PER_SLOT = 16;
+/** A task takes at most what would fall to a slot of so many times as many. */
+const TAPER = 2;
+
 /** Nonzeros a task should have when the work of a stage is `total`. */
 const taskTarget = (total: number, { slots, taskNonzeros }: ClusterShape): number =>
   taskNonzeros ?? clamp(total / (slots * TASKS_PER_SLOT), MIN_TASK_NONZEROS, MAX_TASK_NONZEROS);
+
+/**
+ * Nonzeros the next task should have when `left` of the stage's work is not planned yet.
+ *
+ * @source Polychronopoulos & Kuck 1987, IEEE Trans. Computers C-36:1425 (guided self-scheduling)
+ */
+function nextTarget(left: number, total: number, cluster: ClusterShape): number {
+  const most = taskTarget(total, cluster);
+  if (cluster.taskNonzeros !== undefined) return most;
+  const least = Math.max(MIN_TASK_NONZEROS, total / (cluster.slots * LAST_TASKS_PER_SLOT));
+  return clamp(left / (cluster.slots * TAPER), Math.min(least, most), most);
+}
 
 const clamp = (value: number, low: number, high: number): number => Math.max(low, Math.min(high, value));
 
@@ -62,14 +79,17 @@ export function planScan({ kind, nRows, storedCount }: ScanMatrix, cluster: Clus
   const isByColumns = kind === 'csc';
   const bytesEach = SCAN_BYTES_PER_NONZERO + (isByColumns ? CSC_BYTES_PER_NONZERO : 0);
   const affordable = (cluster.memoryBytes * DATA_SHARE) / bytesEach;
-  const wanted =
-    isByColumns && cluster.taskNonzeros === undefined ? storedCount / cluster.slots : taskTarget(storedCount, cluster);
-  const target = Math.max(1, Math.min(wanted, affordable));
-  const tasks = clamp(Math.ceil(storedCount / target), 1, nRows);
-  const rowsPerTask = Math.ceil(nRows / tasks);
   const specs: TaskSpec[] = [];
-  for (let rowBegin = 0; rowBegin < nRows; rowBegin += rowsPerTask) {
-    specs.push({ kind: 'scan', rowBegin, rowEnd: Math.min(nRows, rowBegin + rowsPerTask) });
+  for (let rowBegin = 0; rowBegin < nRows;) {
+    const left = storedCount * (1 - rowBegin / nRows);
+    const wanted =
+      isByColumns && cluster.taskNonzeros === undefined
+        ? storedCount / cluster.slots
+        : nextTarget(left, storedCount, cluster);
+    const share = Math.max(1, Math.min(wanted, affordable)) / Math.max(1, storedCount);
+    const rowEnd = Math.min(nRows, rowBegin + Math.ceil(nRows * Math.min(1, share)));
+    specs.push({ kind: 'scan', rowBegin, rowEnd });
+    rowBegin = rowEnd;
   }
   return specs;
 }
@@ -155,10 +175,10 @@ export function planGroups(
   const bytesPerGene = FIT_BYTES_PER_RESULT + (strata - 1) * FIT_BYTES_PER_STRATUM;
   const nGroups = groupNonzeros.length;
   const sizes = { nonzeros: groupNonzeros, nGenes };
-  const workOf = (group: number): number => workOfGroup(sizes, group);
+  const workOf = (group: number): number => workOfGroup(kind, sizes, group);
   let total = 0;
   for (let group = firstGroup; group < nGroups; group++) total += workOf(group);
-  const wanted = taskTarget(total, cluster);
+  let left = total;
   const dataBytes = cluster.memoryBytes * DATA_SHARE;
   const specs: TaskSpec[] = [];
   let groupBegin = firstGroup;
@@ -166,8 +186,10 @@ export function planGroups(
   let bytes = 0;
   for (let group = firstGroup; group < nGroups; group++) {
     const groupBytes = kind === 'fit' ? groupNonzeros[group] * FIT_BYTES_PER_NONZERO + nGenes * bytesPerGene : 0;
-    if (group > groupBegin && (work + workOf(group) > wanted || bytes + groupBytes > dataBytes)) {
+    const isFull = (): boolean => work + workOf(group) > nextTarget(left, total, cluster);
+    if (group > groupBegin && (bytes + groupBytes > dataBytes || isFull())) {
       specs.push({ kind, groupBegin, groupEnd: group });
+      left -= work;
       groupBegin = group;
       work = 0;
       bytes = 0;
@@ -200,7 +222,7 @@ export function workOfTask(spec: TaskSpec, groups: GroupSizes | null): number {
     case 'fit': {
       if (groups === null) return spec.groupEnd - spec.groupBegin;
       let work = 0;
-      for (let group = spec.groupBegin; group < spec.groupEnd; group++) work += workOfGroup(groups, group);
+      for (let group = spec.groupBegin; group < spec.groupEnd; group++) work += workOfGroup(spec.kind, groups, group);
       return work;
     }
     default:
@@ -208,8 +230,12 @@ export function workOfTask(spec: TaskSpec, groups: GroupSizes | null): number {
   }
 }
 
+/** What a gene of a group costs, in nonzeros: docs/scaling.md has the costs of both. */
+const GENE_WORK = { dispersion: 100, fit: 25 } as const;
+
 /** A group costs its nonzeros to read and its genes to fit. */
-const workOfGroup = ({ nonzeros, nGenes }: GroupSizes, group: number): number => nonzeros[group] + nGenes;
+const workOfGroup = (kind: keyof typeof GENE_WORK, { nonzeros, nGenes }: GroupSizes, group: number): number =>
+  nonzeros[group] + GENE_WORK[kind] * nGenes;
 
 /**
  * The two halves of a task's range; null for one unit, and for what has no range.
