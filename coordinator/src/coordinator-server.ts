@@ -1,5 +1,5 @@
 import { isLoopback } from '@shardex/shared/rpc';
-import { createLogger, type Logger } from '@shardex/shared/telemetry';
+import { createLogger, type Logger, type Tracing } from '@shardex/shared/telemetry';
 import {
   createCoordinatorMetrics,
   Gate,
@@ -45,6 +45,8 @@ export interface CoordinatorOptions {
   /** Default: silent. */
   readonly logger?: Logger;
   readonly metrics?: CoordinatorMetrics;
+  /** Of jobs, stages and tasks; whoever opened it closes it after `stop`. Default: none. */
+  readonly tracing?: Tracing;
   /** Serves the page, /metrics, /healthz and /readyz on this port; absent: not at all. */
   readonly metricsPort?: number;
   /** Where; default `127.0.0.1`. */
@@ -98,6 +100,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     ids: options.ids ?? randomIds,
     logger,
     metrics,
+    ...(options.tracing === undefined ? {} : { tracing: options.tracing }),
     options: {
       leaseMs,
       heartbeatMs: options.heartbeatMs ?? Math.min(DEFAULT_MACHINE_OPTIONS.heartbeatMs, Math.round(leaseMs / 6)),

@@ -6,7 +6,8 @@ import type { Job } from '@shardex/proto';
 import { ResourceExhaustedError } from '@shardex/shared/errors';
 import { workerId as toWorkerId } from '@shardex/shared/ids';
 import { PLAINTEXT } from '@shardex/shared/rpc';
-import { DePlanner, NO_SECURITY } from './adapters/index.js';
+import { createLogger, openTracing, wantsTraces } from '@shardex/shared/telemetry';
+import { DePlanner, NO_SECURITY, PRODUCT_VERSION } from './adapters/index.js';
 import { connectCoordinator, type EmbeddedRun, type JobUpdate } from './cli/index.js';
 import { startCoordinator, type RunningCoordinator } from './coordinator-server.js';
 import type { ClusterShape } from './domain/index.js';
@@ -14,6 +15,12 @@ import { streamResults } from './stream-results.js';
 
 /** Long enough for a worker to hand back what it holds, short enough not to be waited for. */
 const DRAIN_GRACE_MS = 2000;
+
+/** How much longer a worker gets when it has traces to send: as long as sending a batch may take, with what is around it. */
+const TRACES_GRACE_MS = 4000;
+
+/** The worker's setting of the same name; an address on the command line would be seen by everybody on this machine. */
+const ENDPOINT_VARIABLE = environmentName('otlpEndpoint');
 
 /** A worker process that keeps dying is a fault of the machine or of ours: after so many replacements the job fails. */
 const MAX_REPLACEMENTS_PER_WORKER = 3;
@@ -38,7 +45,7 @@ const LAUNCHER = fileURLToPath(new URL('../bin/shardex.mjs', import.meta.url));
  *
  * @param onUpdate - called with the job at every change
  * @param signal - aborted: the job is cancelled
- * @returns the job as it ended, failed or cancelled ones included
+ * @returns the job as it ended, failed or cancelled ones included, and why traces were lost, if any were
  * @throws what is wrong with the input
  */
 export async function runEmbedded(
@@ -47,7 +54,7 @@ export async function runEmbedded(
   onUpdate: (update: JobUpdate) => void,
   signal: AbortSignal,
   tuning: EmbeddedTuning = {},
-): Promise<{ readonly job: Job }> {
+): Promise<{ readonly job: Job; readonly tracesLost: string | null }> {
   const { taskNonzeros } = tuning;
   const shape: ClusterShape = {
     slots: run.workers,
@@ -57,15 +64,20 @@ export async function runEmbedded(
   const planner = new DePlanner(() => shape, streamResults);
   // Others on this machine reach the port too, and must not run jobs with our rights.
   const secret = randomBytes(32).toString('hex');
-  const coordinator = await startCoordinator({ planner, leaseMs: LEASE_MS, security: { ...NO_SECURITY, secret } });
+  const traced = { endpoint: run.otlpEndpoint ?? null, environment: process.env };
+  const logger = createLogger({ level: 'silent', name: 'coordinator' });
+  const tracing = await openTracing({ role: 'coordinator', version: PRODUCT_VERSION, ...traced, logger });
+  const security = { ...NO_SECURITY, secret };
+  const coordinator = await startCoordinator({ planner, leaseMs: LEASE_MS, security, tracing });
   const client = connectCoordinator(coordinator.address, { ...PLAINTEXT, token: () => secret });
   const workers = new WorkerProcesses(coordinator, secret, run, tuning);
   let graceMs = 0;
+  let ended: Job | null = null;
   try {
     // Workers start while the job is planned; if it turns out that there is nothing to run, they end without ado.
     workers.start();
     const submitted = await client.submit(parameters, run.existingOutput);
-    graceMs = DRAIN_GRACE_MS;
+    graceMs = DRAIN_GRACE_MS + (wantsTraces(traced) ? TRACES_GRACE_MS : 0);
     const cancel = (reason: string): void => void client.cancel(submitted.id, reason).catch(() => undefined);
     workers.onGivingUp(() => cancel('the worker processes keep dying'));
     signal.addEventListener('abort', () => cancel('interrupted'), { once: true });
@@ -76,18 +88,23 @@ export async function runEmbedded(
       onUpdate(update);
     }
     if (workers.failure !== null) throw workers.failure;
-    return { job: last };
+    ended = last;
   } finally {
-    await workers.stop(graceMs);
+    // The spans of a job that has ended are whole: workers and this process send what is left at the same time.
+    await Promise.all([workers.stop(graceMs), ended === null ? undefined : tracing.close()]);
     client.close();
     await coordinator.stop({ graceMs: DRAIN_GRACE_MS });
+    await tracing.close();
   }
+  return { job: ended, tracesLost: tracing.trouble };
 }
 
 /** Ours, with the secret in the place of whatever leads to a coordinator elsewhere. */
-function workerEnvironment(secret: string): NodeJS.ProcessEnv {
+function workerEnvironment(secret: string, otlpEndpoint: string | null): NodeJS.ProcessEnv {
   const environment: NodeJS.ProcessEnv = { ...process.env, [TOKEN_VARIABLE]: secret };
   for (const name of Object.keys(CONNECTION_SETTING_SPECS)) delete environment[environmentName(name)];
+  delete environment[ENDPOINT_VARIABLE];
+  if (otlpEndpoint !== null) environment[ENDPOINT_VARIABLE] = otlpEndpoint;
   return environment;
 }
 
@@ -130,7 +147,11 @@ class WorkerProcesses {
       process.execPath,
       [LAUNCHER, 'worker', '--coordinator', this.coordinator.address, ...options, '--exit-with-parent'],
       // Its own process group would survive Ctrl-C; in ours, the terminal's signal must not end it before the job is cancelled.
-      { stdio: ['pipe', 'ignore', 'inherit'], detached: true, env: workerEnvironment(this.secret) },
+      {
+        stdio: ['pipe', 'ignore', 'inherit'],
+        detached: true,
+        env: workerEnvironment(this.secret, this.run.otlpEndpoint ?? null),
+      },
     );
     this.running.add(child);
     if (child.pid !== undefined) this.tuning.onWorker?.(child.pid);

@@ -9,7 +9,8 @@ const services: CliServices = {
   },
   async runEmbedded(parameters, run, onUpdate, signal) {
     const { runEmbedded } = await import('./embedded-cluster.js');
-    const { job } = await runEmbedded(parameters, run, onUpdate, signal);
+    const { job, tracesLost } = await runEmbedded(parameters, run, onUpdate, signal);
+    if (tracesLost !== null) process.stderr.write(`note: ${tracesLost}\n`);
     requireSuccess(job);
   },
   async serve(settings, signal) {

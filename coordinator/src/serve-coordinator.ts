@@ -1,5 +1,5 @@
-import { createLogger } from '@shardex/shared/telemetry';
-import { DePlanner } from './adapters/index.js';
+import { createLogger, openTracing } from '@shardex/shared/telemetry';
+import { DePlanner, PRODUCT_VERSION } from './adapters/index.js';
 import type { CoordinatorSettings } from './cli/index.js';
 import { startCoordinator, type RunningCoordinator } from './coordinator-server.js';
 import type { ClusterShape } from './domain/index.js';
@@ -32,6 +32,12 @@ export async function serveCoordinator(settings: CoordinatorSettings, signal: Ab
     const memoryBytes = Math.floor(Math.min(settings.taskMemory, ...memories));
     return { slots: Math.max(1, slots), memoryBytes, ...(taskNonzeros === null ? {} : { taskNonzeros }) };
   };
+  const logger = createLogger({ level: settings.logLevel, name: 'coordinator' });
+  const { otlpEndpoint: endpoint } = settings;
+  const tracing = await openTracing({
+    ...{ role: 'coordinator', version: PRODUCT_VERSION, endpoint },
+    ...{ environment: process.env, logger },
+  });
   coordinator = await startCoordinator({
     planner: new DePlanner(cluster, streamResults),
     ...splitAddress(settings.listen),
@@ -45,7 +51,8 @@ export async function serveCoordinator(settings: CoordinatorSettings, signal: Ab
     maxAttempts: settings.maxAttempts,
     taskTimeoutMs: settings.taskTimeoutMs,
     ...(settings.state === null ? {} : { state: settings.state }),
-    logger: createLogger({ level: settings.logLevel, name: 'coordinator' }),
+    logger,
+    tracing,
     ...(settings.metricsPort === null ? {} : { metricsPort: settings.metricsPort }),
   });
   const stopped = new Promise<null>((resolve) => {
@@ -54,5 +61,6 @@ export async function serveCoordinator(settings: CoordinatorSettings, signal: Ab
   });
   const broken = await Promise.race([stopped, coordinator.engine.whenEnded]);
   await coordinator.stop({ graceMs: STOP_GRACE_MS });
+  await tracing.close();
   if (broken !== null) throw broken;
 }

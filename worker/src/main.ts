@@ -51,6 +51,10 @@ function parseFlags(argv: readonly string[]): Record<string, string | true | und
     .option('--threads <n>', 'tasks at the same time (default: usable cores)')
     .option('--memory <size>', 'memory of all tasks together, as 4GiB (default: 80% of what this process may use)')
     .option('--log-level <level>', 'silent, error, warn, info or debug (default: info)')
+    .option(
+      '--otlp-endpoint <url>',
+      'send traces to this collector, OTLP over HTTP (default: OTEL_… variables, or none)',
+    )
     .option('--drain-grace-ms <ms>', 'time that running tasks get after SIGTERM or SIGINT (default: 20000)')
     .option('--abandon-grace-ms <ms>', 'time that a cancelled task gets before its thread is ended (default: 5000)')
     .option('--coordinator-timeout-ms <ms>', 'end when the coordinator is away for so long (default: 0 = never)')

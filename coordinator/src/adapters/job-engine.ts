@@ -7,7 +7,7 @@ import {
   type ShardexError,
 } from '@shardex/shared/errors';
 import { jobId as toJobId, type TaskId, type WorkerId } from '@shardex/shared/ids';
-import type { Logger } from '@shardex/shared/telemetry';
+import { NO_TRACING, type Logger, type Tracing } from '@shardex/shared/telemetry';
 import {
   createMachine,
   fittedParts,
@@ -20,7 +20,6 @@ import {
   type Effect,
   type Failure,
   type FittedParts,
-  type Grant,
   type Job,
   type JobPlanner,
   type JobSpec,
@@ -40,6 +39,7 @@ import { countEntry, setGauges, writeEntry } from './engine-telemetry.js';
 import type { IdSource } from './ids.js';
 import { attemptsIn, type JobJournal, type JournalLine } from './job-journal.js';
 import { JobLog } from './job-log.js';
+import { JobTraces, type TracedGrant } from './job-traces.js';
 import { JobWork } from './job-work.js';
 import { PullDesk } from './pull-desk.js';
 import { ChangeBell } from './change-bell.js';
@@ -51,6 +51,8 @@ export interface EngineParts {
   readonly ids: IdSource;
   readonly logger: Logger;
   readonly metrics: CoordinatorMetrics;
+  /** Default: none. */
+  readonly tracing?: Tracing;
   /** Where jobs outlive this process; null: they do not. */
   readonly journal: JobJournal | null;
   readonly options?: Partial<MachineOptions>;
@@ -78,6 +80,7 @@ export class JobEngine {
   readonly #parts: EngineParts;
   readonly #state: MachineState;
   readonly #log = new JobLog();
+  readonly #traces: JobTraces;
   readonly #bell = new ChangeBell();
   readonly #pulls: PullDesk;
   readonly #work: JobWork;
@@ -93,6 +96,7 @@ export class JobEngine {
   constructor(parts: EngineParts) {
     this.#parts = parts;
     this.#state = createMachine(parts.options);
+    this.#traces = new JobTraces(parts.tracing ?? NO_TRACING);
     const apply = (event: Happening): void => void this.#apply(event);
     this.#pulls = new PullDesk(parts.clock, apply);
     this.#work = new JobWork(
@@ -215,7 +219,7 @@ export class JobEngine {
    * @returns null after `waitMs`, or when `signal` fires
    * @throws WorkerLostError when the worker is not registered
    */
-  pull(workerId: WorkerId, waitMs: number, signal: AbortSignal): Promise<Grant | null> {
+  pull(workerId: WorkerId, waitMs: number, signal: AbortSignal): Promise<TracedGrant | null> {
     this.#assertRunning();
     return this.#pulls.wait(workerId, waitMs, signal);
   }
@@ -352,7 +356,7 @@ export class JobEngine {
       case 'releaseJob':
         return this.#work.release(effect.jobId);
       case 'grant':
-        return this.#pulls.grant(effect.pullId, effect.grant);
+        return this.#pulls.grant(effect.pullId, this.#traces.onto(effect.grant));
       case 'pullRefused':
         return this.#pulls.refuse(effect.pullId);
       case 'jobChanged':
@@ -361,6 +365,7 @@ export class JobEngine {
         this.#log.add(effect.entry);
         if (effect.entry.jobId !== undefined) this.#parts.journal?.append({ kind: 'entry', entry: effect.entry });
         writeEntry(this.#parts.logger, effect.entry);
+        this.#traces.add(effect.entry);
         return countEntry(this.#parts.metrics, effect.entry, this.#jobOf(effect.entry));
       case 'reportAnswered':
       case 'heartbeatAnswered':
@@ -391,6 +396,7 @@ export class JobEngine {
     this.#tellEnd(reason);
     this.#stopTicks();
     this.#work.abortAll();
+    this.#traces.close(this.#parts.clock.nowMs());
     this.#pulls.close();
     this.#bell.ringAll();
   }

@@ -1,13 +1,14 @@
 import { WorkerLostError } from '@shardex/shared/errors';
 import type { WorkerId } from '@shardex/shared/ids';
-import type { Grant, MachineEvent, PullId } from '../domain/index.js';
+import type { MachineEvent, PullId } from '../domain/index.js';
 import type { Clock } from './clock.js';
+import type { TracedGrant } from './job-traces.js';
 
 interface Waiting {
   readonly workerId: WorkerId;
   readonly signal: AbortSignal;
   readonly leave: () => void;
-  readonly resolve: (grant: Grant | null) => void;
+  readonly resolve: (grant: TracedGrant | null) => void;
   readonly reject: (error: WorkerLostError) => void;
 }
 
@@ -29,7 +30,7 @@ export class PullDesk {
   }
 
   /** @returns null when `waitMs` is over, `signal` fires or the desk closes */
-  wait(workerId: WorkerId, waitMs: number, signal: AbortSignal): Promise<Grant | null> {
+  wait(workerId: WorkerId, waitMs: number, signal: AbortSignal): Promise<TracedGrant | null> {
     return new Promise((resolve, reject) => {
       const pullId = (this.#lastPull += 1);
       const giveUp = (): void => {
@@ -49,7 +50,7 @@ export class PullDesk {
     });
   }
 
-  grant(pullId: PullId, grant: Grant): void {
+  grant(pullId: PullId, grant: TracedGrant): void {
     const waiting = this.#take(pullId);
     if (waiting === null || waiting.signal.aborted) {
       const { workerId, taskId, attempt } = grant;

@@ -24,6 +24,8 @@ export interface EmbeddedRun {
   /** Of each worker. */
   readonly memoryBytes: number;
   readonly existingOutput: ExistingOutputChoice;
+  /** Base address of a collector of traces; null: what the OTEL_… variables say. */
+  readonly otlpEndpoint?: string | null;
 }
 
 export interface SimulateOptions {

@@ -1,6 +1,7 @@
 import {
   parseAddress,
   parseChoice,
+  parseHttpAddress,
   parseMemorySize,
   parseWholeNumber,
   type SettingSpecs,
@@ -33,6 +34,8 @@ export interface CoordinatorSettings extends CoordinatorSecuritySettings {
   /** Nonzeros that a task is cut for, where memory allows; null: by the number of workers. */
   readonly taskNonzeros: number | null;
   readonly logLevel: LogLevel;
+  /** Base address of a collector of traces; null: what the OTEL_… variables say. */
+  readonly otlpEndpoint: string | null;
 }
 
 function parseSwitch(text: string, source: string): boolean {
@@ -61,4 +64,5 @@ export const COORDINATOR_SETTING_SPECS: SettingSpecs<CoordinatorSettings> = {
   taskMemory: { otherwise: 2 * 2 ** 30, parse: parseMemorySize },
   taskNonzeros: { otherwise: null, parse: (text, source) => parseWholeNumber(text, source, 1) },
   logLevel: { otherwise: 'info', parse: (text, source) => parseChoice(text, LOG_LEVELS, source, 'level') },
+  otlpEndpoint: { otherwise: null, parse: parseHttpAddress },
 };

@@ -109,6 +109,7 @@ describe('help', () => {
         'nb-test',
         'no-scale-size-factors',
         'no-tie-correct',
+        'otlp-endpoint',
         'out',
         'perturbation-column',
         'perturbations',
@@ -161,7 +162,7 @@ describe('de', () => {
         '/s',
         ['t-test'],
         false,
-        { workers: 3, memoryBytes: 2 ** 31, existingOutput: 'force' },
+        { workers: 3, memoryBytes: 2 ** 31, existingOutput: 'force', otlpEndpoint: null },
       ],
     ]);
     expect({ code, stdout, stderr }).toEqual({

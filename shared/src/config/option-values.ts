@@ -60,3 +60,27 @@ export function parseName(text: string, source: string): string {
   }
   return text;
 }
+
+/** Base address of a service over HTTP. @throws InvalidInputError, which does not repeat an address with a password in it */
+export function parseHttpAddress(text: string, source: string): string {
+  let address: URL;
+  try {
+    address = new URL(text.trim());
+  } catch (error) {
+    throw new InvalidInputError(`${source} is no address`, {
+      hint: 'write one as http://127.0.0.1:4318',
+      cause: error,
+    });
+  }
+  if (address.protocol !== 'http:' && address.protocol !== 'https:') {
+    throw new InvalidInputError(`${source} begins with ${address.protocol}`, {
+      hint: 'write http:// or https:// before the name of the host',
+    });
+  }
+  if (address.username !== '' || address.password !== '') {
+    throw new InvalidInputError(`${source} has a user or a password in it`, {
+      hint: 'a command line can be read by others: put what authenticates into OTEL_EXPORTER_OTLP_HEADERS',
+    });
+  }
+  return address.href;
+}

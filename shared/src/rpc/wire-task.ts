@@ -16,6 +16,8 @@ export interface GrantedTask extends TaskAssignment {
   readonly taskId: string;
   /** 1 for the first attempt. */
   readonly attempt: number;
+  /** W3C trace context of the attempt; absent or '': none. */
+  readonly traceParent?: string;
 }
 
 /** A task's report with what its worker measured around it. */
@@ -36,6 +38,7 @@ export function leaseToWire(task: GrantedTask): Lease {
     output: task.output,
     memoryBytes: toUint64(task.memoryBytes),
     spec: specToWire(task.spec),
+    traceParent: task.traceParent ?? '',
   });
 }
 
@@ -50,6 +53,7 @@ export function leaseFromWire(lease: Lease): GrantedTask {
     output: lease.output,
     memoryBytes: Number(lease.memoryBytes),
     spec: specFromWire(lease),
+    ...(lease.traceParent === '' ? {} : { traceParent: lease.traceParent }),
   };
 }
 

@@ -1,6 +1,6 @@
 import { WorkerLostError } from '@shardex/shared/errors';
 import { channelSecurity } from '@shardex/shared/rpc';
-import type { Logger } from '@shardex/shared/telemetry';
+import { openTracing, type Logger } from '@shardex/shared/telemetry';
 import type { WorkerExit, WorkerPhase } from '../domain/index.js';
 import { ComputePool, residentBytes } from '../pool/index.js';
 import { DEFAULT_BACKOFF } from './backoff.js';
@@ -10,6 +10,7 @@ import { thisMachine, usableMemory } from './machine-limits.js';
 import { measureCoordinator, measureRunner } from './measured-ports.js';
 import { watchParent } from './parent-watch.js';
 import { onStopSignals } from './stop-signals.js';
+import { traceRunner } from './trace-runner.js';
 import { WorkerAgent } from './worker-agent.js';
 import { capabilitiesOf } from './worker-capabilities.js';
 import { createWorkerMetrics, setWorkerGauges } from './worker-metrics.js';
@@ -41,6 +42,10 @@ export async function runWorker(settings: WorkerSettings, log: Logger, parts: Wo
     { ...capabilities, usableMemoryBytes: usableMemory(machine).value },
     { process: settings.healthPort !== null },
   );
+  const tracing = await openTracing({
+    ...{ role: 'worker', version: capabilities.version, endpoint: settings.otlpEndpoint },
+    ...{ environment: process.env, logger: log },
+  });
   const runner = await ComputePool.start({
     ...parts,
     threads: capabilities.threads,
@@ -53,7 +58,7 @@ export async function runWorker(settings: WorkerSettings, log: Logger, parts: Wo
   });
   const agent = new WorkerAgent({
     coordinator: measureCoordinator(new GrpcCoordinator(settings.coordinator, security), metrics),
-    runner: measureRunner(runner, metrics),
+    runner: traceRunner(measureRunner(runner, metrics), tracing),
     capabilities,
     log,
     residentBytes,
@@ -88,6 +93,6 @@ export async function runWorker(settings: WorkerSettings, log: Logger, parts: Wo
     return await agent.finished;
   } finally {
     for (const release of releases) release();
-    await runner.close();
+    await Promise.all([runner.close(), tracing.close()]);
   }
 }

@@ -2,6 +2,7 @@ import {
   CONNECTION_SETTING_SPECS,
   parseAddress,
   parseChoice,
+  parseHttpAddress,
   parseMemorySize,
   parseName,
   parseWholeNumber,
@@ -20,6 +21,8 @@ export interface WorkerSettings extends ConnectionSettings {
   /** Memory of all tasks together, in bytes; null: a share of the usable memory. */
   readonly memory: number | null;
   readonly logLevel: LogLevel;
+  /** Base address of a collector of traces; null: what the OTEL_… variables say. */
+  readonly otlpEndpoint: string | null;
   /** How long running tasks get to finish after SIGTERM or SIGINT. */
   readonly drainGraceMs: number;
   /** How long an abandoned task may go on before its thread is ended. */
@@ -49,6 +52,7 @@ export const WORKER_SETTING_SPECS: SettingSpecs<WorkerSettings> = {
   threads: { otherwise: null, parse: (text, source) => parseWholeNumber(text, source, 1, 1024) },
   memory: { otherwise: null, parse: parseMemorySize },
   logLevel: { otherwise: 'info', parse: (text, source) => parseChoice(text, LOG_LEVELS, source, 'level') },
+  otlpEndpoint: { otherwise: null, parse: parseHttpAddress },
   // Kubernetes kills 30 s after it asks.
   drainGraceMs: milliseconds(20_000),
   abandonGraceMs: milliseconds(5_000),

@@ -9,6 +9,8 @@ export interface HeldTask extends TaskAssignment {
   readonly taskId: TaskId;
   /** 1 for the first attempt. */
   readonly attempt: number;
+  /** W3C trace context of the attempt; absent: none. */
+  readonly traceParent?: string;
 }
 
 /** Names an attempt: a task can come back to the worker that lost it, as another attempt. */

@@ -43,6 +43,10 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
     .option('--task-memory <SIZE>', 'memory that a task is cut for at most (default: 2GiB)')
     .option('--task-nonzeros <N>', 'nonzeros that a task is cut for (default: by the number of workers)')
     .option('--log-level <LEVEL>', 'silent, error, warn, info or debug (default: info)')
+    .option(
+      '--otlp-endpoint <URL>',
+      'send traces to this collector, OTLP over HTTP (default: OTEL_… variables, or none)',
+    )
     .option('--config <FILE>', 'YAML file with the same settings')
     .addHelpText('after', NOTES)
     .action(async (flags: Readonly<Record<string, string | boolean | undefined>>) => {

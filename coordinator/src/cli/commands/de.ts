@@ -1,13 +1,15 @@
 import type { Command } from 'commander';
 import {
+  environmentName,
   parseDeOptions,
+  parseHttpAddress,
   parseRunOptions,
   type DeFlags,
   type DeParameters,
   type RunFlags,
   type RunOptions,
 } from '@shardex/shared/config';
-import { CancelledError } from '@shardex/shared/errors';
+import { CancelledError, InvalidInputError } from '@shardex/shared/errors';
 import { TEST_OUTPUTS } from '@shardex/shared/artifacts';
 import type { Job } from '@shardex/proto';
 import type { CliContext } from '../cli-context.js';
@@ -39,7 +41,12 @@ export function addDeCommand(program: Command, context: CliContext): void {
     .option('--force', 'replace results that are in --out')
     .option('--resume', 'finish an interrupted run into the same --out');
   addClusterOptions(command);
-  command.option('--coordinator <HOST:PORT>', 'submit to a running cluster instead of starting one');
+  command
+    .option(
+      '--otlp-endpoint <URL>',
+      'send traces to this collector, OTLP over HTTP (default: OTEL_… variables, or none)',
+    )
+    .option('--coordinator <HOST:PORT>', 'submit to a running cluster instead of starting one');
   addConnectionOptions(command);
   command
     .option('--quiet', 'no progress')
@@ -48,11 +55,26 @@ export function addDeCommand(program: Command, context: CliContext): void {
     .action((file: string, flags: AllFlags) => runDe(file, flags, context));
 }
 
-type AllFlags = DeFlags & RunFlags & ConnectionFlags & ProgressChoice;
+type AllFlags = DeFlags & RunFlags & ConnectionFlags & ProgressChoice & { readonly otlpEndpoint?: string };
+
+/** Where an embedded cluster sends traces; a running one has its own settings. */
+function otlpEndpointOf({ otlpEndpoint, coordinator }: AllFlags, { environment }: CliContext): string | null {
+  if (coordinator !== undefined) {
+    if (otlpEndpoint === undefined) return null;
+    throw new InvalidInputError('--otlp-endpoint has no meaning with --coordinator', {
+      hint: 'give it to the coordinator and to its workers',
+    });
+  }
+  const name = environmentName('otlpEndpoint');
+  const [text, source] =
+    otlpEndpoint === undefined ? [environment[name] ?? '', name] : [otlpEndpoint, '--otlp-endpoint'];
+  return text === '' && otlpEndpoint === undefined ? null : parseHttpAddress(text, source);
+}
 
 async function runDe(file: string, flags: AllFlags, context: CliContext): Promise<void> {
   const parameters = withAbsolutePaths(parseDeOptions(file, flags), context.folder);
   const run = parseRunOptions(flags);
+  const otlpEndpoint = otlpEndpointOf(flags, context);
   const isTalking = flags.quiet !== true && flags.json !== true;
   if (isTalking && parameters.inputScale === 'log1p' && flags.tests === undefined) {
     context.stderr.write('note: log1p input is tested by wilcoxon and t-test; nb-glm needs counts\n');
@@ -60,7 +82,7 @@ async function runDe(file: string, flags: AllFlags, context: CliContext): Promis
   const startedMs = context.nowMs();
   const renderer = createProgressRenderer(context, flags);
   await untilInterrupted(context, 'cancelling the job', (signal) =>
-    executeJob(parameters, { ...run, connection: flags }, renderer, context, signal),
+    executeJob(parameters, { ...run, otlpEndpoint, connection: flags }, renderer, context, signal),
   );
   const seconds = (context.nowMs() - startedMs) / 1000;
   if (flags.json === true) {
@@ -76,7 +98,7 @@ async function runDe(file: string, flags: AllFlags, context: CliContext): Promis
 
 type Execute = (
   parameters: DeParameters,
-  run: RunOptions & { readonly connection: ConnectionFlags },
+  run: RunOptions & { readonly connection: ConnectionFlags; readonly otlpEndpoint?: string | null },
   renderer: ProgressRenderer,
   context: CliContext,
   signal: AbortSignal,
@@ -85,11 +107,11 @@ type Execute = (
 const runEmbedded: Execute = async (parameters, run, renderer, context, signal) => {
   const workers = run.workers ?? usableCores();
   const memoryBytes = run.memoryBytes ?? defaultWorkerMemoryBytes(workers);
-  const { existingOutput } = run;
+  const { existingOutput, otlpEndpoint = null } = run;
   try {
     await context.services.runEmbedded(
       parameters,
-      { workers, memoryBytes, existingOutput },
+      { workers, memoryBytes, existingOutput, otlpEndpoint },
       (update) => renderer.update(update),
       signal,
     );
