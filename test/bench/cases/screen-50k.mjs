@@ -14,7 +14,5 @@ export default {
     shardexDe('shardex --tests t-test', ['--workers', '2', '--tests', 't-test']),
     peer('illico-wilcoxon'),
     peer('crispyx-wilcoxon'),
-    // Ten minutes a run: once is enough to tell two orders of magnitude.
-    { ...peer('crispyx-nb-glm'), once: true },
   ],
 };
