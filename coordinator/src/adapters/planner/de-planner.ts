@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import {
   commitTaskPlan,
   encodeBundle,
@@ -55,6 +56,7 @@ import { takeOutput, type OutputLock } from './output-lock.js';
 import { readInput, type ResolvedInput } from './read-input.js';
 import { requireSameRun } from './same-run.js';
 import { halfName, idOf, splitsOf } from './task-names.js';
+import { Turnstile } from './turnstile.js';
 import { REDUCTIONS, ReductionThreads, type ReductionStage } from './run-reduction.js';
 
 /** The version that is written to results and decides whether a run can be resumed. */
@@ -74,6 +76,12 @@ const STAGE_WEIGHTS: Readonly<Record<StageName, number>> = {
   shrink: 18,
   merge: 6,
 };
+
+/**
+ * So many inputs are opened at a time, each in a thread: a crowd of submissions, or of jobs that a restart takes up, waits
+ * its turn rather than starve the thread that answers workers. More than a few, because remote storage is mostly waiting.
+ */
+const INPUTS_AT_ONCE = Math.max(4, availableParallelism());
 
 export type ReadResults = (folder: string, request: ResultsRequest) => AsyncIterable<Uint8Array>;
 
@@ -102,6 +110,7 @@ interface JobEntry {
 export class DePlanner implements JobPlanner {
   private readonly jobs = new Map<JobId, JobEntry>();
   private readonly threads = new ReductionThreads();
+  private readonly inputs = new Turnstile(INPUTS_AT_ONCE);
 
   /**
    * @param cluster - asked whenever a stage is cut into tasks: how many can run at the same time, and with how much memory
@@ -113,7 +122,7 @@ export class DePlanner implements JobPlanner {
   ) {}
 
   async prepare(jobId: JobId, spec: JobSpec): Promise<PreparedJob> {
-    const input = await readInput(spec.parameters);
+    const input = await this.inputs.pass(() => readInput(spec.parameters));
     const { parameters } = input;
     await this.begin(jobId, input, spec.existingOutput);
     const results = await existingResults(parameters.output);
@@ -124,7 +133,7 @@ export class DePlanner implements JobPlanner {
   }
 
   async restore(jobId: JobId, { params }: PreparedJob): Promise<void> {
-    await this.begin(jobId, await readInput(params), 'continue');
+    await this.begin(jobId, await this.inputs.pass(() => readInput(params)), 'continue');
   }
 
   async planStage(jobId: JobId, stage: string): Promise<readonly PlannedTask[]> {

@@ -1,7 +1,9 @@
+import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { CancelledError, ShardexError, toShardexError, type ErrorDetails, type ErrorTag } from '@shardex/shared/errors';
 import type { JobHistory } from '../../domain/index.js';
 import type { LockToken } from '../lock/index.js';
+import { Turnstile } from './turnstile.js';
 
 /** The stages that run on the coordinator. */
 export const REDUCTIONS = ['gene-means', 'size-factors', 'trend', 'shrink-prior', 'merge'] as const;
@@ -35,19 +37,28 @@ export type ReductionMessage =
 const CANCEL_GRACE_MS = 2_000;
 
 /**
- * Runs reductions in threads of their own. A thread costs 0.25 s to load, so one is kept ready for the next reduction.
+ * So many reductions run at a time, and the jobs' others wait: a thread for each of hundreds of jobs would leave the
+ * coordinator's own thread, which answers workers and clients, no processor to run on.
+ */
+const AT_ONCE = Math.max(2, availableParallelism());
+/** Threads beyond the one that is kept ready, and those that have held a job's results, end after so long without work. */
+const IDLE_MS = 2_000;
+
+/**
+ * Runs reductions in threads of their own. A thread costs 0.25 s to load, and another 0.3 s until it has written its first
+ * file, so one is kept ready for the next reduction, and a crowd of jobs passes threads on.
  */
 export class ReductionThreads {
-  private ready: Worker | null = null;
+  private readonly idle: Worker[] = [];
+  private readonly expiries = new Map<Worker, NodeJS.Timeout>();
+  private readonly turnstile = new Turnstile(AT_ONCE);
 
   /** Starts a thread ahead of the first reduction. It does not keep the process alive. */
   prepare(): void {
-    if (this.ready !== null) return;
+    if (this.idle.length > 0) return;
     const thread = new Worker(new URL('./reduction-thread.js', import.meta.url));
-    const drop = (): void => {
-      if (this.ready === thread) this.ready = null;
-    };
-    thread.once('error', drop).once('exit', drop);
+    const forget = (): void => this.forget(thread);
+    thread.once('error', forget).once('exit', forget);
     this.keep(thread);
   }
 
@@ -57,37 +68,59 @@ export class ReductionThreads {
    * @returns the reduction's warnings
    * @throws the ShardexError the thread ended with; Cancelled soon after `signal` is aborted
    */
-  async run(
+  run(
     order: Omit<ReductionOrder, 'cancelFlag'>,
     report: (fraction: number) => void,
     signal: AbortSignal,
   ): Promise<readonly string[]> {
-    this.prepare();
-    const thread = this.ready as Worker;
-    this.ready = null;
-    thread.ref();
-    try {
-      const warnings = await runIn(thread, order, report, signal);
-      // The last one has held the most memory, and none comes after it.
-      if (this.ready === null && order.stage !== 'merge') this.keep(thread);
-      else await thread.terminate();
-      return warnings;
-    } catch (error) {
-      await thread.terminate();
-      throw error;
-    }
+    return this.turnstile.pass(async () => {
+      const thread = this.take();
+      try {
+        const warnings = await runIn(thread, order, report, signal);
+        // None comes after the last one of a job, which has held the most memory: unless another job wants it soon, it ends.
+        if (this.idle.length > 0 || order.stage === 'merge') this.expire(thread);
+        this.keep(thread);
+        return warnings;
+      } catch (error) {
+        await thread.terminate();
+        throw error;
+      }
+    }, signal);
   }
 
-  /** Ends the thread that is kept; one that runs goes on. */
+  /** Ends the threads that are kept; those that run go on. */
   async close(): Promise<void> {
-    const { ready } = this;
-    this.ready = null;
-    await ready?.terminate();
+    const threads = this.idle.splice(0);
+    for (const thread of threads) this.forget(thread);
+    await Promise.all(threads.map((thread) => thread.terminate()));
+  }
+
+  private take(): Worker {
+    this.prepare();
+    const thread = this.idle.pop() as Worker;
+    this.forget(thread);
+    thread.ref();
+    return thread;
   }
 
   private keep(thread: Worker): void {
     thread.unref();
-    this.ready = thread;
+    this.idle.push(thread);
+  }
+
+  private expire(thread: Worker): void {
+    const end = (): void => {
+      this.forget(thread);
+      void thread.terminate();
+    };
+    this.expiries.set(thread, setTimeout(end, IDLE_MS).unref());
+  }
+
+  private forget(thread: Worker): void {
+    clearTimeout(this.expiries.get(thread));
+    this.expiries.delete(thread);
+    const place = this.idle.indexOf(thread);
+    if (place >= 0) this.idle.splice(place, 1);
   }
 }
 
