@@ -1,13 +1,9 @@
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { Worker } from 'node:worker_threads';
-import { CorruptDataError, ResourceExhaustedError, ShardexError, toShardexError } from '../errors/index.js';
+import { CorruptDataError, InvariantBrokenError, ShardexError, toShardexError } from '../errors/index.js';
 import type { ReadCounter } from './h5wasm-module.js';
-import type { MetadataAssignment, MetadataReply } from './metadata-thread.js';
+import type { MetadataReply } from './metadata-thread.js';
+import { hasMetadataThread, MetadataThread } from './metadata-threads.js';
 import { MetadataFile } from './read-metadata.js';
 import type { H5adMetadata, MetadataRequest, ObsColumn } from './types.js';
-
-const THREAD = new URL('./metadata-thread.js', import.meta.url);
 
 /** An h5ad file of which metadata are read, once or several times. */
 export interface H5adMetadataSession {
@@ -23,13 +19,13 @@ export interface H5adMetadataSession {
 }
 
 /**
- * Opens an h5ad file in a thread that ends with the session and gives its memory back. Where the compiled thread does not
- * exist (tests that run the sources) it is done in this thread. What is wrong with the file is said by the first `read`.
+ * Opens an h5ad file in a thread that ends soon after the session and gives its memory back. Where the compiled thread does
+ * not exist (tests that run the sources) it is done in this thread. What is wrong with the file is said by the first `read`.
  *
- * Costs about 0.2 s to start, and 0.5 s a million strings read.
+ * Costs about 0.2 s to start, unless a thread is left from a session before, and 0.5 s a million strings read.
  */
 export function openH5adMetadata(path: string): H5adMetadataSession {
-  return existsSync(fileURLToPath(THREAD)) ? new ThreadSession(path) : new SessionHere(path);
+  return hasMetadataThread() ? new ThreadSession(path) : new SessionHere(path);
 }
 
 /** One request of a session of its own. @see openH5adMetadata */
@@ -53,36 +49,26 @@ const LOOK_MS = 1000;
 const IDLE_LOOKS = 30;
 
 class ThreadSession implements H5adMetadataSession {
-  private readonly reads = new Int32Array(new SharedArrayBuffer(8));
-  private readonly thread: Worker;
-  /** Rejects when the thread ends unasked. */
-  private readonly ended: Promise<never>;
+  private readonly thread = MetadataThread.take();
+  private isAsked = false;
 
   constructor(private readonly path: string) {
-    this.thread = new Worker(THREAD, { workerData: { path, reads: this.reads } satisfies MetadataAssignment });
-    this.ended = new Promise<never>((_, reject) => {
-      this.thread.once('error', reject);
-      this.thread.once('exit', (code) => {
-        reject(new ResourceExhaustedError(`the thread reading ${path} ended with code ${code}`));
-      });
-    });
-    this.ended.catch(() => undefined);
+    this.thread.open(path);
   }
 
   async read(request: MetadataRequest): Promise<H5adMetadata> {
     let watch: NodeJS.Timeout | undefined;
-    const answered = new Promise<MetadataReply>((resolve, reject) => {
-      this.thread.once('message', resolve);
-      watch = watchReads(this.reads, () => {
+    const circling = new Promise<never>((_, reject) => {
+      watch = watchReads(this.thread.reads, () => {
         const hint = 'copy the file again, or write it again with anndata';
         reject(new CorruptDataError(`${this.path} leads the HDF5 library round in circles: it is damaged`, { hint }));
       });
     });
-    this.thread.postMessage(request);
+    this.isAsked = true;
     try {
-      const answer = await Promise.race([answered, this.ended]);
-      if (answer.ok) return answer.metadata;
-      throw new ShardexError(answer.tag, answer.message, { hint: answer.hint, details: answer.details });
+      const metadata = metadataIn(await Promise.race([this.thread.ask({ kind: 'read', request }), circling]));
+      this.isAsked = false;
+      return metadata;
     } catch (error) {
       throw toShardexError(error, `reading ${this.path}`);
     } finally {
@@ -90,9 +76,16 @@ class ThreadSession implements H5adMetadataSession {
     }
   }
 
+  /** A thread that failed, or is still at it, serves nobody else. */
   async close(): Promise<void> {
-    await this.thread.terminate();
+    await (this.isAsked ? this.thread.end() : this.thread.giveBack());
   }
+}
+
+function metadataIn(answer: MetadataReply): H5adMetadata {
+  if (!('ok' in answer)) throw new InvariantBrokenError('the thread reading metadata answered what nobody asked');
+  if (answer.ok) return answer.metadata;
+  throw new ShardexError(answer.tag, answer.message, { hint: answer.hint, details: answer.details });
 }
 
 class SessionHere implements H5adMetadataSession {
