@@ -41,6 +41,7 @@ export class JobData {
   private scanReaders: Promise<BundleReader<ScanSummary>[]> | null = null;
   private factors: Promise<CellFactors> | null = null;
   private covariates: Promise<CellCovariates> | null = null;
+  private readonly opened = new Set<BundleReader<unknown>>();
   /** Further artifacts, kept by the task kinds that need them. */
   readonly kept = new Map<string, unknown>();
 
@@ -72,7 +73,7 @@ export class JobData {
   /** Every scan output, in file order. */
   scans(): Promise<BundleReader<ScanSummary>[]> {
     this.scanReaders ??= this.outputsOf('scan').then((names) =>
-      Promise.all(names.map((name) => openArtifact<ScanSummary>(this.store, name))),
+      Promise.all(names.map((name) => this.open<ScanSummary>(name))),
     );
     return this.scanReaders;
   }
@@ -87,14 +88,18 @@ export class JobData {
     return this.covariates;
   }
 
-  /** Opens an artifact of this job. @throws ResultLostError when it is gone */
-  open<Meta>(name: string): Promise<BundleReader<Meta>> {
-    return openArtifact<Meta>(this.store, name);
+  /** Opens an artifact of this job, until the job is closed or sooner. @throws ResultLostError when it is gone */
+  async open<Meta>(name: string): Promise<BundleReader<Meta>> {
+    const reader = await openArtifact<Meta>(this.store, name);
+    this.opened.add(reader);
+    return reader;
   }
 
+  /** Closes whatever was opened and is kept, the control's objects among it; closing one twice does nothing. */
   async close(): Promise<void> {
     await this.contextReader.close();
-    for (const reader of (await this.scanReaders?.catch(() => [])) ?? []) await reader.close();
+    await Promise.all(Array.from(this.opened, (reader) => reader.close()));
+    this.opened.clear();
   }
 
   private async readCovariates(): Promise<CellCovariates> {
