@@ -1,4 +1,5 @@
-import { destination, pino, type DestinationStream, type Logger as Pino } from 'pino';
+import { pino, type DestinationStream, type Logger as Pino } from 'pino';
+import { LogTarget } from './log-target.js';
 
 export const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -33,8 +34,7 @@ export interface LoggerOptions {
 }
 
 export function createLogger({ level, name, stream }: LoggerOptions): Logger {
-  // Written synchronously: the last line before a crash is the one that is needed.
-  const target = stream ?? destination({ fd: 2, sync: true });
+  const target = stream ?? LogTarget.standardError();
   const options = { level, name, messageKey: 'text', serializers: { error: errorFields } };
   return wrap(pino(options, target));
 }
