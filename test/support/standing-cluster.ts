@@ -62,8 +62,14 @@ export class LoggingProcess {
    */
   said(isMeant: (line: LogLine) => boolean, from = 0): Promise<LogLine> {
     return new Promise((resolve, reject) => {
+      // Each line is looked at once: a test that reads slower than its processes write would hold them up.
+      let next = from;
       const look = (): void => {
-        const line = this.lines.slice(from).find(isMeant);
+        let line: LogLine | undefined;
+        while (line === undefined && next < this.lines.length) {
+          const candidate = this.lines[next++];
+          if (isMeant(candidate)) line = candidate;
+        }
         if (line === undefined && !this.isOver) return;
         this.#waiting.delete(look);
         if (line === undefined) reject(new Error(`the process ended without saying it:\n${this.stderr}`));
