@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect } from 'node:tls';
+import { connect, type SecureContextOptions } from 'node:tls';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { JobService, JobState } from '@shardex/proto';
 import { connectRpc, unaryCall } from '@shardex/shared/rpc';
@@ -198,6 +198,13 @@ describeWithPart({
       expect(readdirSync(at('elsewhere'))).toEqual(['screen.h5ad']);
     }, 120_000);
 
+    it('speaks nothing older than TLS 1.3', async () => {
+      await expect(serialOf(address, ca, { maxVersion: 'TLSv1.2' })).rejects.toMatchObject({
+        code: 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION',
+      });
+      expect(await serialOf(address, ca, { minVersion: 'TLSv1.3' })).not.toBe('');
+    });
+
     it('takes up new certificates while it runs; a worker finds a coordinator with others without being started again', async () => {
       const before = await serialOf(address, ca);
       const renewed = new TestAuthority(at('renewed'));
@@ -266,10 +273,11 @@ describeWithPart({
 });
 
 /** Serial number of the certificate that is shown to a new connection. */
-function serialOf(address: string, ca: string): Promise<string> {
+function serialOf(address: string, ca: string, versions: SecureContextOptions = {}): Promise<string> {
   const [host, port] = address.split(':');
   return new Promise((resolve, reject) => {
-    const options = { host, port: Number(port), servername: host, ca: readFileSync(ca), rejectUnauthorized: false };
+    const trust = { ca: readFileSync(ca), rejectUnauthorized: false, ...versions };
+    const options = { host, port: Number(port), servername: host, ...trust };
     const socket = connect({ ...options, ALPNProtocols: ['h2'] }, () => {
       resolve(socket.getPeerCertificate().serialNumber);
       socket.destroy();
