@@ -1,0 +1,184 @@
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { JobService } from '@shardex/proto';
+import { connectRpc, unaryCall } from '@shardex/shared/rpc';
+import { addressOf, type LoggingProcess } from '../support/standing-cluster.js';
+import { ended, FaultBench, reached, STAGES } from './fault-bench.js';
+import { flipByte } from './flip-byte.js';
+
+const SEED = 20_261_121;
+const sizes = (words: string, taskNonzeros: string, graceMs: string) => ({
+  screen: words.split(' '),
+  cut: ['--task-nonzeros', taskNonzeros, '--lease-ms', graceMs],
+});
+/** About a hundred tasks each, of which a fault may cost several. */
+const SMALL = sizes('--cells 20000 --genes 1000 --perturbations 80 --depth 1500 --seed 1', '300000', '3000');
+const LARGE = sizes('--cells 100000 --genes 4000 --perturbations 400 --depth 2000 --seed 1', '2000000', '3000');
+
+const isAsked = process.env['SHARDEX_CHAOS_LARGE'] === '1';
+if (!isAsked)
+  process.stderr.write(
+    'skipped "100,000 cells": it takes minutes; SHARDEX_CHAOS_LARGE=1 runs it in the place of 20,000\n',
+  );
+const { screen: SCREEN, cut: CUT } = isAsked ? LARGE : SMALL;
+const NAME = isAsked ? '100,000 cells' : '20,000 cells';
+/** Faults come between the first finished task and this share of all: what a fault costs is made up for at the end. */
+const LAST_MOMENT = 0.8;
+const KINDS = [
+  ...Array.from({ length: 7 }, () => 'SIGKILL of a worker' as const),
+  'SIGKILL of the coordinator',
+  'SIGSTOP of a worker',
+  'a flipped byte',
+] as const;
+
+type Fault = (typeof KINDS)[number];
+
+/** Uniform in [0, 1). @source mulberry32, Tommy Ettinger, public domain */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** A cluster that is hit, and mended as a supervisor would: whatever was killed is started again. */
+class Victims {
+  readonly lives: LoggingProcess[] = [];
+  readonly workers: LoggingProcess[] = [];
+
+  constructor(
+    readonly bench: FaultBench,
+    readonly output: string,
+    readonly state: string,
+    readonly random: () => number,
+  ) {}
+
+  get coordinator(): LoggingProcess {
+    return this.lives[this.lives.length - 1];
+  }
+
+  get tasksDone(): number {
+    return this.lives.flatMap(({ lines }) => lines.filter(({ event }) => event === 'task-done')).length;
+  }
+
+  /** Submits the job to a coordinator with two workers. @returns when */
+  async begin(): Promise<number> {
+    this.lives.push(await this.bench.coordinator(this.state, { more: CUT }));
+    this.workers.push(...(await this.bench.workers(await addressOf(this.coordinator), 2)));
+    const beganMs = performance.now();
+    await this.bench.submit(this.coordinator, this.output);
+    return beganMs;
+  }
+
+  /** @throws when the job ended before */
+  async hit(fault: Fault): Promise<void> {
+    expect(this.coordinator.lines.some(ended), `${fault} came too late`).toBe(false);
+    const address = await addressOf(this.coordinator);
+    const place = Math.floor(this.random() * this.workers.length);
+    const worker = this.workers[place];
+    switch (fault) {
+      case 'SIGKILL of a worker':
+        worker.kill('SIGKILL');
+        await worker.exited;
+        this.workers[place] = this.bench.worker(address);
+        return;
+      case 'SIGKILL of the coordinator':
+        this.coordinator.kill('SIGKILL');
+        await this.coordinator.exited;
+        this.lives.push(await this.bench.coordinator(this.state, { at: address, more: CUT }));
+        return;
+      case 'SIGSTOP of a worker': {
+        const registered =
+          worker.lines.findLast((line) => line.text === 'registered') ??
+          (await worker.said((line) => line.text === 'registered'));
+        worker.kill('SIGSTOP');
+        await this.coordinator.said((line) => line.event === 'worker-lost' && line['worker'] === registered['worker']);
+        worker.kill('SIGCONT');
+        return;
+      }
+      case 'a flipped byte': {
+        const from = this.coordinator.lines.length;
+        const { task } = await this.coordinator.said((line) => line.event === 'task-done', from);
+        await flipByte(join(this.output, '.shardex-scratch'), String(task));
+      }
+    }
+  }
+}
+
+/** The same job without faults: how long it takes from its submission, and how many tasks it has. */
+async function measureCalm(bench: FaultBench): Promise<{ readonly seconds: number; readonly tasks: number }> {
+  const { output, state } = bench.place();
+  const calm = new Victims(bench, output, state, () => 0);
+  const beganMs = await calm.begin();
+  await bench.survived(calm.coordinator, output, `${NAME} without faults`);
+  const seconds = (performance.now() - beganMs) / 1000;
+  const tasks = calm.tasksDone;
+  await bench.leavesNothing(calm.coordinator, output, state);
+  return { seconds, tasks };
+}
+
+describe(`a job of ${NAME}`, () => {
+  let bench: FaultBench;
+  beforeAll(async () => {
+    bench = await FaultBench.open(SCREEN, 2);
+  }, 1_200_000);
+  afterEach(() => bench.killAll());
+  afterAll(() => bench.close());
+
+  it('that is hit by ten faults ends with the same bytes', async () => {
+    const calm = await measureCalm(bench);
+    const { output, state } = bench.place();
+    const random = randomFrom(SEED);
+    const kinds = KINDS.map((kind) => ({ kind, order: random() })).sort((a, b) => a.order - b.order);
+    const last = calm.tasks * LAST_MOMENT;
+    const moments = KINDS.map(() => 1 + Math.floor(random() * last)).sort((a, b) => a - b);
+    const victims = new Victims(bench, output, state, random);
+    const beganMs = await victims.begin();
+    for (const [i, { kind }] of kinds.entries()) {
+      await victims.coordinator.said((line) => victims.tasksDone >= moments[i] || ended(line));
+      await victims.hit(kind);
+      process.stderr.write(`chaos: ${kind} after ${victims.tasksDone} of ${calm.tasks} tasks\n`);
+    }
+    const { coordinator } = victims;
+    expect(await coordinator.said(ended), coordinator.stderr).toMatchObject({ event: 'job-succeeded' });
+    const seconds = (performance.now() - beganMs) / 1000;
+    const ratio = (seconds / calm.seconds).toFixed(2);
+    const times = `${seconds.toFixed(1)} s, ${calm.seconds.toFixed(1)} s without faults, ratio ${ratio}`;
+    await bench.sameBytes(output, `${NAME}, ten faults, ${victims.tasksDone} tasks, ${times}`);
+    const events = victims.lives.flatMap(({ lines }) => lines.map(({ event }) => event));
+    expect(events).toContain('stage-reopened');
+    expect(events.filter((event) => event === 'worker-lost').length).toBeGreaterThan(4);
+    await bench.leavesNothing(coordinator, output, state);
+  }, 1_200_000);
+
+  it('that is cancelled in each stage is let go of, and goes on with --resume', async () => {
+    const { output, state } = bench.place();
+    const coordinator = await bench.coordinator(state, { more: CUT });
+    const address = await addressOf(coordinator);
+    await bench.workers(address, 2);
+    const client = connectRpc(address);
+    try {
+      for (const stage of STAGES) {
+        const from = coordinator.lines.length;
+        const jobId = await bench.submit(coordinator, output, { more: ['--resume'] });
+        await coordinator.said(reached(stage), from);
+        const beganMs = performance.now();
+        await unaryCall(client, JobService.method.cancelJob, { jobId });
+        // It is said when neither a worker nor the coordinator is on the job any more.
+        expect(await coordinator.said(ended, from)).toMatchObject({ event: 'job-cancelled', job: jobId });
+        const seconds = (performance.now() - beganMs) / 1000;
+        process.stderr.write(`chaos: ${NAME}, cancelled in ${stage}: over after ${seconds.toFixed(1)} s\n`);
+      }
+    } finally {
+      client.close();
+    }
+    const from = coordinator.lines.length;
+    await bench.submit(coordinator, output, { more: ['--resume'] });
+    expect(await coordinator.said(ended, from)).toMatchObject({ event: 'job-succeeded' });
+    await bench.sameBytes(output, `${NAME}, cancelled in every stage, then --resume`);
+    await bench.leavesNothing(coordinator, output, state);
+  }, 1_200_000);
+});
