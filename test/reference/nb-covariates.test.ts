@@ -35,7 +35,7 @@ function directStatistic(
       const offset = own.map((i) => cells[i].s * (cells[i].perturbed ? Math.exp(beta) : 1));
       const ofLevel = { counts: own.map((i) => counts[i]), sizeFactors: offset };
       const extra = own.reduce((s, i) => s + (cells[i].perturbed ? counts[i] * beta : 0), 0);
-      return sum + largestLogLikelihood(ofLevel, alpha) + extra;
+      return sum + largestLogLikelihood(ofLevel, alpha).logLikelihood + extra;
     }, 0);
   let [low, high] = [-12, 12];
   const golden = (Math.sqrt(5) - 1) / 2;
