@@ -25,7 +25,7 @@ const ENTRIES = {
 };
 
 /** Loaded only where they are needed, and each a file or two already. */
-const EXTERNAL = [/^h5wasm/, /^@aws-sdk\//, /^hyparquet-writer/, /^yaml$/];
+const EXTERNAL = [/^h5wasm/, /^@aws-sdk\//, /^@opentelemetry\//, /^hyparquet-writer/, /^yaml$/];
 
 const entryOf = new Map(Object.entries(ENTRIES).map(([name, path]) => [resolve(root, path), `./${name}.js`]));
 const fromOutput = (path) => JSON.stringify(relative(output, path));
