@@ -1,6 +1,7 @@
 import * as Plot from '@observablehq/plot';
 import type { Calibration } from '../../../src/web/result-shapes.js';
 import { COLOURS, figure } from './figure.js';
+import { significanceReach } from '../../../src/web/significance-reach.js';
 
 const HEIGHT = 260;
 const MARGINS = { marginTop: 24, marginRight: 16, marginBottom: 42, marginLeft: 60 } as const;
@@ -29,14 +30,15 @@ export function pvalueHistogram({ histogram, tested }: Calibration): HTMLElement
 
 /** Observed against expected −log10 p. */
 export function quantilePlot({ quantiles, inflation }: Calibration): HTMLElement {
-  const [expected, observed] = quantiles.reduce(
-    ([x, y], [nextX, nextY]) => [Math.max(x, nextX), Math.max(y, nextY)],
-    [1, 1],
-  );
+  const expected = quantiles.reduce((most, [next]) => Math.max(most, next), 1);
+  const observed = significanceReach(quantiles.map(([, value]) => value));
+  const beyond = quantiles.filter(([, value]) => value > observed).length;
+  const lambda = inflation === null ? [] : [`λ = ${inflation.toFixed(2)} at the median`];
+  const cut = beyond === 0 ? [] : [`${beyond} beyond the axis, drawn at its end`];
   return figure({
     title: 'QQ',
     summary: `Observed against expected p-values; the median is inflated by ${inflation ?? 'an unknown factor'}.`,
-    note: inflation === null ? 'line: none responds' : `λ = ${inflation.toFixed(2)} at the median; line: none responds`,
+    note: [...lambda, 'line: none responds', ...cut].join('; '),
     height: HEIGHT,
     draw: () => ({
       ...MARGINS,
@@ -50,7 +52,12 @@ export function quantilePlot({ quantiles, inflation }: Calibration): HTMLElement
           ],
           { stroke: COLOURS.ink, strokeDasharray: '4 3' },
         ),
-        Plot.dot(quantiles, { x: '0', y: '1', r: 2.2, fill: COLOURS.bar }),
+        Plot.dot(quantiles, {
+          x: '0',
+          y: ([, value]: readonly [number, number]) => Math.min(observed, value),
+          r: 2.2,
+          fill: COLOURS.bar,
+        }),
       ],
     }),
   });

@@ -3,6 +3,7 @@ import { formatNumber, formatPvalue } from '../numbers.js';
 import { COLOURS, figure } from './figure.js';
 import { foldChangeReach, genePoints, type GenePoint } from './gene-points.js';
 import { labelGenes } from './label-genes.js';
+import { significanceReach } from '../../../src/web/significance-reach.js';
 import type { GeneColumns } from '../../../src/web/result-shapes.js';
 
 const HEIGHT = 380;
@@ -110,10 +111,12 @@ function summaryOf(points: readonly GenePoint[]): string {
 export function volcano(genes: GeneColumns, testedGenes: number, alpha: number): HTMLElement {
   const points = genePoints(genes, alpha);
   const reach = foldChangeReach(points);
-  const most = points.reduce((largest, { significance }) => Math.max(largest, significance), 1);
+  const most = significanceReach(points.map(({ significance }) => significance));
   // The weakest significant gene: adjustment is monotone, so the line parts the significant from the others.
   const threshold = points.filter(({ call }) => call !== 'neutral').at(-1)?.significance;
-  const beyond = points.filter(({ log2FoldChange }) => Math.abs(log2FoldChange) > reach).length;
+  const beyond = points.filter(
+    ({ log2FoldChange, significance }) => Math.abs(log2FoldChange) > reach || significance > most,
+  ).length;
   const note = noteOf(points.length, testedGenes, beyond);
   return figure({
     title: 'Volcano',
@@ -125,7 +128,7 @@ export function volcano(genes: GeneColumns, testedGenes: number, alpha: number):
         points,
         {
           x: within(reach),
-          y: ({ significance }) => significance,
+          y: ({ significance }) => Math.min(most, significance),
           xDomain: [-reach, reach],
           yDomain: [0, 1.05 * most],
           xLog: false,
