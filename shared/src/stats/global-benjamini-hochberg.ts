@@ -3,15 +3,19 @@ import { InvariantBrokenError } from '../errors/index.js';
 /** Bins are ranges of the high word of p as a float64, which ascends with p: 4,096 an octave. */
 const BIN_SHIFT = 8;
 const ONE_WORD = 0x3ff00000;
+const NEGATIVE_ZERO = 0x80000000;
 const N_BINS = (ONE_WORD >>> BIN_SHIFT) + 1;
 /** p-values kept in one pass: 128 MiB. */
 const PASS_VALUES = 2 ** 24;
-/** Longer runs are left to the engine's own sort. */
-const INSERTION_MAX_LENGTH = 24;
+/** Longer runs are sorted by what is left of the high word first. */
+const INSERTION_MAX_LENGTH = 32;
+/** Longer ones are left to the engine's own sort: insertion would take the square of what shares a high word. */
+const COUNTING_MAX_LENGTH = 4096;
 
 const bits = new Float64Array(1);
-const highWord = new Uint32Array(bits.buffer, 4, 1);
 const words = new Uint32Array(bits.buffer);
+const counts = new Uint32Array(2 ** BIN_SHIFT + 1);
+const sorted = new Float64Array(COUNTING_MAX_LENGTH);
 
 /** A bin whose p-values are kept in a pass. */
 interface ChosenBin {
@@ -25,8 +29,10 @@ interface ChosenBin {
 /** The steps of q(p) in a range of bins. */
 interface Segment {
   readonly firstBin: number;
-  /** Pairs (threshold, value), ascending: q(p) is the value of the first threshold ≥ p. The last threshold is ∞. */
-  readonly steps: Float64Array;
+  /** Ascending; the last is ∞. */
+  readonly thresholds: Float64Array;
+  /** q(p) is the value of the first threshold ≥ p. */
+  readonly values: Float64Array;
 }
 
 /**
@@ -79,11 +85,13 @@ export class GlobalBenjaminiHochberg {
     if (this.state !== 'adding') {
       throw new InvariantBrokenError('p-values were added to a family that is already being adjusted');
     }
+    const { bins } = this;
+    const words = wordsOf(pValues);
     let added = 0;
     for (let i = 0; i < pValues.length; i++) {
       const p = pValues[i];
       if (p >= 0 && p <= 1) {
-        this.bins[binOf(p)]++;
+        bins[binOf(words[2 * i + 1])]++;
         added++;
       } else if (!Number.isNaN(p)) {
         throw new InvariantBrokenError('a p-value lies outside [0, 1]', { details: { p } });
@@ -111,14 +119,14 @@ export class GlobalBenjaminiHochberg {
   /** Shows a chunk of the family to the pass. */
   collect(pValues: Float64Array): void {
     const { bins, kept, passFrom } = this;
+    const words = wordsOf(pValues);
     for (let i = 0; i < pValues.length; i++) {
-      const p = pValues[i];
-      if (Number.isNaN(p)) continue;
-      const bin = binOf(p);
-      if (bin < passFrom) continue;
+      const bin = binOf(words[2 * i + 1]);
+      // NaN lies beyond the bins.
+      if (bin < passFrom || bin >= N_BINS) continue;
       const next = bins[bin];
       if (next === 0) continue;
-      kept[next - 1] = p;
+      kept[next - 1] = pValues[i];
       bins[bin] = next + 1;
     }
   }
@@ -131,25 +139,27 @@ export class GlobalBenjaminiHochberg {
    */
   adjustAll(pValues: Float64Array, out: Float64Array): void {
     if (this.state !== 'complete') throw new InvariantBrokenError('the family has not been collected');
-    for (let i = 0; i < pValues.length; i++) out[i] = this.at(pValues[i]);
-  }
-
-  private at(p: number): number {
-    if (Number.isNaN(p)) return NaN;
-    const { bins, segments } = this;
-    const bin = binOf(p);
-    let segment = 0;
-    while (segments[segment].firstBin > bin) segment++;
-    const { steps } = segments[segment];
-    const offset = this.offsets[segment];
-    let low = bins[bin] - offset;
-    let high = bins[bin + 1] - offset;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (steps[2 * middle] < p) low = middle + 1;
-      else high = middle;
+    const { bins, segments, offsets } = this;
+    const words = wordsOf(pValues);
+    for (let i = 0; i < pValues.length; i++) {
+      const p = pValues[i];
+      const bin = binOf(words[2 * i + 1]);
+      if (bin >= N_BINS) {
+        out[i] = NaN;
+        continue;
+      }
+      let segment = 0;
+      while (segments[segment].firstBin > bin) segment++;
+      const { thresholds, values } = segments[segment];
+      let low = bins[bin] - offsets[segment];
+      let high = bins[bin + 1] - offsets[segment];
+      while (low < high) {
+        const middle = (low + high) >>> 1;
+        if (thresholds[middle] < p) low = middle + 1;
+        else high = middle;
+      }
+      out[i] = values[low];
     }
-    return steps[2 * low + 1];
   }
 
   /**
@@ -187,39 +197,43 @@ export class GlobalBenjaminiHochberg {
   private endPass(): void {
     const { bins, chosen, kept } = this;
     for (const { begin, end } of chosen) sortRun(kept.subarray(begin, end));
-    const steps = new Float64Array(2 * (this.descend(() => undefined) + 1));
-    let at = steps.length - 2;
-    steps[at] = Infinity;
-    steps[at + 1] = this.lowest;
-    let last = this.lowest;
-    this.descend((p, q) => {
-      at -= 2;
-      steps[at] = p;
-      steps[at + 1] = last = q;
-    });
-    this.lowest = last;
+    const nSteps = this.descend(null);
+    const steps = { thresholds: new Float64Array(nSteps + 1), values: new Float64Array(nSteps + 1) };
+    steps.thresholds[nSteps] = Infinity;
+    steps.values[nSteps] = this.lowest;
+    this.descend(steps);
+    [this.lowest] = steps.values;
+    this.segments.push({ firstBin: this.passFrom, ...steps });
     bins.fill(0, this.passFrom, this.doneFrom);
     this.doneFrom = this.passFrom;
-    this.segments.push({ firstBin: this.passFrom, steps });
     this.chosen = [];
     this.kept = new Float64Array(0);
   }
 
-  /** Walks down from the largest p: a step is wherever p · (m / rank) falls below everything above it. @returns steps */
-  private descend(visit: (p: number, q: number) => void): number {
+  /**
+   * Walks down from the largest p: a step is wherever p · (m / rank) falls below everything above it.
+   *
+   * @param into - written from the end but one down
+   * @returns the number of steps
+   */
+  private descend(into: Pick<Segment, 'thresholds' | 'values'> | null): number {
     const { kept, total } = this;
     let lowest = this.lowest;
-    let steps = 0;
+    let nSteps = 0;
     for (const { begin, end, rank } of this.chosen) {
+      const base = rank - (end - 1);
       for (let i = end - 1; i >= begin; i--) {
-        const q = kept[i] * (total / (rank - (end - 1 - i)));
+        const q = kept[i] * (total / (base + i));
         if (q >= lowest) continue;
         lowest = q;
-        steps++;
-        visit(kept[i], q);
+        nSteps++;
+        if (into === null) continue;
+        const at = into.values.length - 1 - nSteps;
+        into.thresholds[at] = kept[i];
+        into.values[at] = q;
       }
     }
-    return steps;
+    return nSteps;
   }
 
   /** bins[b] = number of the first step whose threshold is in bin b or above, counted over all segments from below. */
@@ -229,12 +243,13 @@ export class GlobalBenjaminiHochberg {
     let offset = 0;
     let bin = 0;
     for (let s = segments.length - 1; s >= 0; s--) {
-      const { steps } = segments[s];
+      const { thresholds } = segments[s];
       this.offsets[s] = offset;
-      const nSteps = steps.length / 2 - 1;
+      const nSteps = thresholds.length - 1;
+      const words = wordsOf(thresholds);
       bins[bin] = offset;
       for (let k = 0; k < nSteps; k++) {
-        const own = binOf(steps[2 * k]);
+        const own = binOf(words[2 * k + 1]);
         while (bin < own) bins[++bin] = offset + k;
       }
       const end = s === 0 ? N_BINS : segments[s - 1].firstBin;
@@ -246,10 +261,13 @@ export class GlobalBenjaminiHochberg {
   }
 }
 
-function binOf(p: number): number {
-  // Adding zero turns −0 into 0, whose word is the lowest.
-  bits[0] = p + 0;
-  return highWord[0] >>> BIN_SHIFT;
+/** The high word of value i is words[2 i + 1]: numbers are stored with the low word first on all machines that Node runs on. */
+const wordsOf = (values: Float64Array): Uint32Array =>
+  new Uint32Array(values.buffer, values.byteOffset, 2 * values.length);
+
+/** The bin of a p-value by its high word; beyond all bins for NaN. */
+function binOf(highWord: number): number {
+  return highWord === NEGATIVE_ZERO ? 0 : highWord >>> BIN_SHIFT;
 }
 
 /** The smallest p of a bin. */
@@ -259,15 +277,28 @@ function floorOf(bin: number): number {
   return bits[0];
 }
 
+/** Sorts the p-values of a bin. */
 function sortRun(values: Float64Array): void {
-  if (values.length > INSERTION_MAX_LENGTH) {
+  if (values.length > COUNTING_MAX_LENGTH) {
     values.sort();
     return;
   }
+  if (values.length > INSERTION_MAX_LENGTH) sortByHighWord(values);
   for (let i = 1; i < values.length; i++) {
     const value = values[i];
     let slot = i;
     for (; slot > 0 && values[slot - 1] > value; slot--) values[slot] = values[slot - 1];
     values[slot] = value;
   }
+}
+
+/** Sorts the p-values of a bin by the part of the high word in which they differ: counting, for few values as for many. */
+function sortByHighWord(values: Float64Array): void {
+  const mask = 2 ** BIN_SHIFT - 1;
+  const words = wordsOf(values);
+  counts.fill(0);
+  for (let i = 1; i < words.length; i += 2) counts[(words[i] & mask) + 1]++;
+  for (let k = 1; k < counts.length; k++) counts[k] += counts[k - 1];
+  for (let i = 0; i < values.length; i++) sorted[counts[words[2 * i + 1] & mask]++] = values[i];
+  for (let i = 0; i < values.length; i++) values[i] = sorted[i];
 }
