@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { prepareH5adMetadata } from '@shardex/shared/h5ad';
 import { connectCoordinator, processContext, requireSuccess, runCli, type CliServices } from './cli/index.js';
 
 /** What the command line asks of the rest of this package. Loaded when asked for, so that `--help` answers at once. */
@@ -8,6 +9,8 @@ const services: CliServices = {
     return planJob(parameters, cluster);
   },
   async runEmbedded(parameters, run, onUpdate, signal) {
+    // Its thread loads the HDF5 library while this one loads the coordinator.
+    prepareH5adMetadata();
     const { runEmbedded } = await import('./embedded-cluster.js');
     const { job, tracesLost } = await runEmbedded(parameters, run, onUpdate, signal);
     if (tracesLost !== null) process.stderr.write(`note: ${tracesLost}\n`);

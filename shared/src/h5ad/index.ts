@@ -5,7 +5,14 @@ export * from './extend-h5ad.js';
 export * from './write-csv.js';
 export * from './write-parquet.js';
 export { fitRecord } from './write-record-limit.js';
-export { openH5adMetadata, readH5adMetadata, readObsColumn, type H5adMetadataSession } from './read-h5ad-metadata.js';
+export {
+  openH5adMetadata,
+  prepareH5adMetadata,
+  readH5adMetadata,
+  readObsColumn,
+  type H5adMetadataSession,
+} from './read-h5ad-metadata.js';
+export { prepareH5adWriting } from './write-hdf5-module.js';
 export { columnLabels, columnTexts, type LabelledRows } from './column-texts.js';
 export { openRowSource } from './open-row-source.js';
 export { readRowOffsets } from './read-indptr.js';

@@ -1,7 +1,7 @@
 import { getHeapStatistics } from 'node:v8';
 import { parentPort, workerData } from 'node:worker_threads';
 import { toShardexError, type ErrorDetails, type ErrorTag } from '../errors/index.js';
-import { countReadsIn, type ReadCounter } from './h5wasm-module.js';
+import { countReadsIn, loadH5wasm, type ReadCounter } from './h5wasm-module.js';
 import { MetadataFile } from './read-metadata.js';
 import type { H5adMetadata, MetadataRequest } from './types.js';
 
@@ -63,3 +63,5 @@ parentPort?.on('message', (order: MetadataOrder) => {
   if (order.kind === 'open') return begin(order.path);
   void (order.kind === 'read' ? read(order.request) : close()).then((answer) => parentPort?.postMessage(answer));
 });
+// The library is there by the time the first file is named; a failure is told then.
+loadH5wasm().catch(() => undefined);

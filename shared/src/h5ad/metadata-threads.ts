@@ -49,6 +49,11 @@ export class MetadataThread {
     return thread;
   }
 
+  /** Starts the next one, which loads the library until it is asked for a file. */
+  static prepare(): void {
+    if (idle === null) new MetadataThread().#rest();
+  }
+
   open(path: string): void {
     this.#worker.postMessage({ kind: 'open', path } satisfies MetadataOrder);
   }
@@ -65,6 +70,10 @@ export class MetadataThread {
     const answer = await this.ask({ kind: 'close' }).catch(() => null);
     const isKept = answer !== null && 'closed' in answer && answer.heldBytes <= KEPT_BYTES && idle === null;
     if (!isKept) return this.end();
+    this.#rest();
+  }
+
+  #rest(): void {
     keep(this);
     // It does not keep the process alive.
     this.#worker.unref();

@@ -28,6 +28,11 @@ export function openH5adMetadata(path: string): H5adMetadataSession {
   return hasMetadataThread() ? new ThreadSession(path) : new SessionHere(path);
 }
 
+/** Starts the thread of the next `openH5adMetadata` ahead of it, to load the library meanwhile. */
+export function prepareH5adMetadata(): void {
+  if (hasMetadataThread()) MetadataThread.prepare();
+}
+
 /** One request of a session of its own. @see openH5adMetadata */
 export async function readH5adMetadata(path: string, request: MetadataRequest = {}): Promise<H5adMetadata> {
   const session = openH5adMetadata(path);

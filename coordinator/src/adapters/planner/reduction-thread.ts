@@ -1,5 +1,6 @@
 import { parentPort } from 'node:worker_threads';
 import { toShardexError } from '@shardex/shared/errors';
+import { prepareH5adWriting } from '@shardex/shared/h5ad';
 import { reduceGeneMeans } from '../reductions/gene-means.js';
 import { reduceShrinkPrior } from '../reductions/shrink-prior.js';
 import { reduceSizeFactors } from '../reductions/size-factors.js';
@@ -51,4 +52,10 @@ async function answer(order: ReductionOrder): Promise<ReductionMessage> {
   }
 }
 
-parentPort?.on('message', (order: ReductionOrder) => void answer(order).then(post));
+parentPort?.on('message', (order: ReductionOrder) => {
+  void answer(order).then((message) => {
+    post(message);
+    // Workers have the floor now; the library that writes results is loaded by the time they are done.
+    if (order.stage === 'size-factors') prepareH5adWriting().catch(() => undefined);
+  });
+});
