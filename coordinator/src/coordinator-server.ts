@@ -34,6 +34,8 @@ export interface CoordinatorOptions {
   readonly port?: number;
   /** Whoever reaches the port may run jobs with this process's rights on files: say so to listen beyond this machine. */
   readonly allowInsecure?: boolean;
+  /** Default true: answers health checks and reflection. */
+  readonly isDiscoverable?: boolean;
   /** Default: neither encryption nor authentication. */
   readonly security?: SecuritySettings;
   /** Default: wherever this process may read and write. */
@@ -125,7 +127,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   let stopping = false;
   try {
     security.watch(clock);
-    const grpc = await serveGrpc(engine, metrics, door, host, port);
+    const grpc = await serveGrpc(engine, metrics, door, host, port, options.isDiscoverable ?? true);
     const http =
       options.metricsPort === undefined
         ? null

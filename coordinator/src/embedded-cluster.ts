@@ -68,7 +68,9 @@ export async function runEmbedded(
   const logger = createLogger({ level: 'silent', name: 'coordinator' });
   const tracing = await openTracing({ role: 'coordinator', version: PRODUCT_VERSION, ...traced, logger });
   const security = { ...NO_SECURITY, secret };
-  const coordinator = await startCoordinator({ planner, leaseMs: LEASE_MS, security, tracing });
+  // Nobody but our own workers and client has the secret, and they know the services.
+  const serving = { security, isDiscoverable: false };
+  const coordinator = await startCoordinator({ planner, leaseMs: LEASE_MS, ...serving, tracing });
   const client = connectCoordinator(coordinator.address, { ...PLAINTEXT, token: () => secret });
   const workers = new WorkerProcesses(coordinator, secret, run, tuning);
   let graceMs = 0;

@@ -1,10 +1,8 @@
 import { Server, type ServerCredentials } from '@grpc/grpc-js';
-import { ReflectionService } from '@grpc/reflection';
-import { JobService, WorkerService, fileDescriptors } from '@shardex/proto';
+import { JobService, WorkerService } from '@shardex/proto';
 import { InvalidInputError } from '@shardex/shared/errors';
 import { SERVER_OPTIONS, quietGrpc, serve } from '@shardex/shared/rpc';
 import { measureGrpcServer } from '@shardex/shared/telemetry';
-import { HealthImplementation } from 'grpc-health-check';
 import type { Gate, JobQuota } from './auth/index.js';
 import type { CoordinatorMetrics } from './coordinator-metrics.js';
 import { jobHandlers } from './grpc-job-service.js';
@@ -28,9 +26,10 @@ export interface Door {
 }
 
 /**
- * Serves jobs and workers, with health checking and reflection.
+ * Serves jobs and workers.
  *
  * @param port - 0: any free one
+ * @param isDiscoverable - with health checking, and reflection for grpcurl and the like
  * @throws InvalidInputError when the address cannot be bound
  */
 export async function serveGrpc(
@@ -39,6 +38,7 @@ export async function serveGrpc(
   { credentials, gate, quota }: Door,
   host: string,
   port: number,
+  isDiscoverable: boolean,
 ): Promise<GrpcServer> {
   quietGrpc();
   const server = new Server({
@@ -48,23 +48,11 @@ export async function serveGrpc(
   });
   serve(server, JobService, jobHandlers(engine, quota));
   serve(server, WorkerService, workerHandlers(engine));
-  const services = ['', JobService.typeName, WorkerService.typeName];
-  const health = new HealthImplementation();
-  const setServing = (serving: boolean): void => {
-    for (const service of services) health.setStatus(service, serving ? 'SERVING' : 'NOT_SERVING');
-  };
-  health.addToServer(server);
-  setServing(true);
-  addReflection(server);
+  // Their libraries take a tenth of a second to load and set up.
+  const discovery = isDiscoverable ? await import('./grpc-discovery.js') : null;
+  const setServing = discovery?.addDiscovery(server) ?? ((): void => undefined);
   const bound = await bind(server, credentials, host, port);
   return { address: `${bracketed(host)}:${bound}`, setServing, close: (graceMs) => close(server, graceMs) };
-}
-
-/** grpcurl and the like can ask what is served here. */
-function addReflection(server: Server): void {
-  // The library reads nothing but the descriptors of a package definition.
-  const file = { format: 'Protocol Buffer 3 DescriptorProto', type: {}, fileDescriptorProtos: fileDescriptors() };
-  new ReflectionService({ 'shardex.v1': file } as never).addToServer(server);
 }
 
 function bind(server: Server, credentials: ServerCredentials, host: string, port: number): Promise<number> {
