@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { CancelledError, ShardexError, toShardexError, type ErrorDetails, type ErrorTag } from '@shardex/shared/errors';
+import { CancelledError, toShardexError } from '@shardex/shared/errors';
 import type { JobHistory } from '../../domain/index.js';
 import type { LockToken } from '../lock/index.js';
+import { fromFailureMessage, type FailureMessage } from '../reductions/thread-failure.js';
 import { Turnstile } from './turnstile.js';
 
 /** The stages that run on the coordinator. */
@@ -24,14 +25,7 @@ export interface ReductionOrder {
 export type ReductionMessage =
   | { readonly kind: 'progress'; readonly fraction: number }
   | { readonly kind: 'done'; readonly warnings: readonly string[] }
-  | {
-      readonly kind: 'failed';
-      readonly tag: ErrorTag;
-      readonly message: string;
-      readonly hint: string;
-      readonly details: ErrorDetails;
-      readonly stack: string;
-    };
+  | FailureMessage;
 
 /** A reduction that was cancelled and does not look up gets this long; what it leaves half-written is hidden. */
 const CANCEL_GRACE_MS = 2_000;
@@ -144,10 +138,7 @@ function runIn(
     const onMessage = (message: ReductionMessage): void => {
       if (message.kind === 'progress') report(message.fraction);
       else if (message.kind === 'done') resolve(message.warnings);
-      else {
-        const { tag, hint, details, stack } = message;
-        reject(new ShardexError(tag, message.message, { hint, details, cause: stack }));
-      }
+      else reject(fromFailureMessage(message));
     };
     const onError = (error: unknown): void => reject(toShardexError(error, doing));
     const onExit = (): void => {
