@@ -66,7 +66,7 @@ describe('following a job', () => {
   it('gives up when the coordinator stays away, and at once when it never was there', async () => {
     const signal = new AbortController().signal;
     const following = { signal, onInterrupt: 'leave', wait } as const;
-    const away = scripted([[running, gone], ...Array.from({ length: 20 }, () => [gone])]);
+    const away = scripted([[running, gone], ...Array.from({ length: 100 }, () => [gone])]);
     await expect(followJob(away, 'job-1', silent, following)).rejects.toBe(gone);
     await expect(followJob(scripted([[gone], [succeeded]]), 'job-1', silent, following)).rejects.toBe(gone);
   });

@@ -4,8 +4,11 @@ import type { CoordinatorClient } from '../coordinator-client.js';
 import { hasEnded } from './job-view.js';
 import type { ProgressRenderer } from './progress-renderer.js';
 
-/** Times the stream may break in a row before the follower gives up: a coordinator needs seconds to restart. */
-const MOST_RECONNECTS = 5;
+/**
+ * Times the stream may break in a row before the follower gives up, at least a second each. Kubernetes took ten seconds and more to
+ * replace the coordinator's pod (test/production/kubernetes.test.ts); on another node its volume has to follow.
+ */
+const MOST_RECONNECTS = 60;
 const RECONNECT_DELAY_MS = 1_000;
 
 export interface Following {
