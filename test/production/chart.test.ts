@@ -34,7 +34,7 @@ type Resource = Record<string, Untyped> & { readonly kind: string; readonly meta
 const VARIANTS: Readonly<Record<string, readonly string[]>> = {
   'the defaults': [],
   everything: [...EVERYTHING, ...CRDS],
-  'workers as a Job': ['--set', 'worker.kind=Job,worker.podDisruptionBudget.enabled=false'],
+  'workers as a Job': ['--set', 'worker.kind=Job'],
   'a HorizontalPodAutoscaler': ['--set', 'worker.autoscaling.kind=hpa'],
   'no volume, no policy': ['--set', 'coordinator.persistence.enabled=false,networkPolicy.enabled=false'],
 };
@@ -183,6 +183,19 @@ describeWithPart({
       const pod = podOf(await render(['--set', 'worker.drainGraceMs=90500']), 'Deployment', 'worker');
       expect(environmentOf(pod)['SHARDEX_DRAIN_GRACE_MS']).toBe('90500');
       expect(pod.spec['terminationGracePeriodSeconds']).toBe(101);
+    });
+
+    it('replaces workers of a Job that drain, and lets them be evicted', async () => {
+      const resources = await render(VARIANTS['workers as a Job']);
+      const drained = environmentOf(podOf(resources, 'Job', 'worker'))['SHARDEX_DRAINED_EXIT_CODE'];
+      const job = resources.find(({ kind }) => kind === 'Job')!;
+      expect(job['spec'].podFailurePolicy.rules).toContainEqual({
+        action: 'Ignore',
+        onExitCodes: { containerName: 'worker', operator: 'In', values: [Number(drained)] },
+      });
+      expect(resources.filter(({ kind }) => kind === 'PodDisruptionBudget')).toEqual([]);
+      const deployment = podOf(await render(VARIANTS['the defaults']), 'Deployment', 'worker');
+      expect(environmentOf(deployment)).not.toHaveProperty('SHARDEX_DRAINED_EXIT_CODE');
     });
 
     it('leads every selector to the pods it means, and to no others', async () => {

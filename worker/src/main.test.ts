@@ -110,6 +110,17 @@ describe('a worker process', () => {
     expect(await outcome).toMatchObject({ code: 0 });
   });
 
+  it('ends with what it was told to once it has drained', async () => {
+    const coordinator = await startCoordinator();
+    const { child, outcome } = start(['--coordinator', coordinator.address, '--threads', '1'], {
+      SHARDEX_DRAINED_EXIT_CODE: '75',
+    });
+    await coordinator.next('pull');
+    child.kill('SIGTERM');
+    expect(await outcome).toMatchObject({ code: 75 });
+    expect(coordinator.all('drain')).toHaveLength(1);
+  });
+
   it('stops at once at the second signal, and says so', async () => {
     const coordinator = await startCoordinator();
     const { child, outcome } = start(['--coordinator', coordinator.address, '--threads', '2']);

@@ -12,7 +12,7 @@ import { WORKER_SETTING_SPECS, runWorker, type WorkerParts } from './adapters/in
  * JSON object a line; what ends the worker is said there in one sentence.
  *
  * @param argv - what follows `shardex worker`
- * @returns the exit code: 0 drained, 1 failed or stopped at once, 2 wrong use
+ * @returns the exit code: that of `--drained-exit-code` (0) when it drained, 1 failed or stopped at once, 2 wrong use
  */
 export async function main(argv: readonly string[], parts: WorkerParts = {}): Promise<number> {
   try {
@@ -27,7 +27,7 @@ export async function main(argv: readonly string[], parts: WorkerParts = {}): Pr
     switch (exit.kind) {
       case 'drained':
         log.info('drained');
-        return 0;
+        return settings.drainedExitCode;
       case 'stopped':
         return say(`worker stopped at once (${exit.reason}); its tasks go elsewhere when their leases run out`, 1);
       case 'failed':
@@ -56,6 +56,7 @@ function parseFlags(argv: readonly string[]): Record<string, string | true | und
       'send traces to this collector, OTLP over HTTP (default: OTEL_… variables, or none)',
     )
     .option('--drain-grace-ms <ms>', 'time that running tasks get after SIGTERM or SIGINT (default: 20000)')
+    .option('--drained-exit-code <n>', 'what to end with then; a Job of Kubernetes takes 0 for done (default: 0)')
     .option('--abandon-grace-ms <ms>', 'time that a cancelled task gets before its thread is ended (default: 5000)')
     .option('--coordinator-timeout-ms <ms>', 'end when the coordinator is away for so long (default: 0 = never)')
     .option('--health-port <port>', 'serve /metrics, /healthz and /readyz over HTTP')

@@ -122,6 +122,9 @@ affinity:
 {{- end }}
 {{- end -}}
 
+{{- /* What a worker of a Job ends with when it was told to: sysexits(3) has it as "try again". */ -}}
+{{- define "shardex.drainedExitCode" -}}75{{- end -}}
+
 {{- /* The pod of a worker, the same for Deployment and Job. */ -}}
 {{- define "shardex.workerPod" -}}
 {{- $worker := .Values.worker -}}
@@ -175,6 +178,8 @@ spec:
         {{- end }}
         {{- if eq $worker.kind "Job" }}
         - { name: SHARDEX_COORDINATOR_TIMEOUT_MS, value: {{ int $worker.job.coordinatorTimeoutMs | quote }} }
+        # Ending with 0 would say that this worker's part of the run is over.
+        - { name: SHARDEX_DRAINED_EXIT_CODE, value: {{ include "shardex.drainedExitCode" . | quote }} }
         {{- end }}
         {{- include "shardex.storageEnv" . | nindent 8 }}
         {{- with $worker.extraEnv }}

@@ -25,6 +25,8 @@ export interface WorkerSettings extends ConnectionSettings {
   readonly otlpEndpoint: string | null;
   /** How long running tasks get to finish after SIGTERM or SIGINT. */
   readonly drainGraceMs: number;
+  /** What the process ends with once it has drained. */
+  readonly drainedExitCode: number;
   /** How long an abandoned task may go on before its thread is ended. */
   readonly abandonGraceMs: number;
   /** Give up when the coordinator has not answered for so long; 0: never. */
@@ -55,6 +57,7 @@ export const WORKER_SETTING_SPECS: SettingSpecs<WorkerSettings> = {
   otlpEndpoint: { otherwise: null, parse: parseHttpAddress },
   // Kubernetes kills 30 s after it asks.
   drainGraceMs: milliseconds(20_000),
+  drainedExitCode: { otherwise: 0, parse: (text, source) => parseWholeNumber(text, source, 0, 255) },
   abandonGraceMs: milliseconds(5_000),
   coordinatorTimeoutMs: milliseconds(0),
   healthPort: { otherwise: null, parse: (text, source) => parseWholeNumber(text, source, 0, 65_535) },
