@@ -1,29 +1,17 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { JobState } from '@shardex/proto';
 import { describeWithPart } from '../support/required-part.js';
 import { hashes, runCluster, simulatedScreen } from '../support/shardex.js';
-import { eventually, freePort, havePrograms, runProgram, type ProgramOutcome } from './programs.js';
+import { baseImages, buildImage, podman } from './built-image.js';
+import { eventually, freePort } from './programs.js';
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const IMAGE = `localhost/shardex-test:${process.pid}`;
 const RESULTS = ['nb_glm.h5ad', 'wilcoxon.h5ad', 't_test.h5ad', 'cells.parquet'];
 /** How deploy/compose.yaml and the chart run it. */
 const HARDENED = ['--read-only', '--tmpfs', '/tmp', '--cap-drop', 'all', '--security-opt', 'no-new-privileges'];
-
-/** The images to build from: stand-ins where there is no registry. */
-function baseImages(): { readonly debian: string; readonly node: string } | null {
-  const [debian, node] = (process.env['SHARDEX_TEST_BASE_IMAGES'] ?? '').split(',');
-  if (!debian || !node) return null;
-  return havePrograms(['podman', 'image', 'exists', debian], ['podman', 'image', 'exists', node])
-    ? { debian, node }
-    : null;
-}
-
-const podman = (...args: string[]): Promise<ProgramOutcome> => runProgram('podman', args);
 
 /** @returns what it wrote to standard output */
 async function succeed(...args: string[]): Promise<string> {
@@ -38,16 +26,13 @@ describeWithPart({
   probe: baseImages,
   reason:
     'podman, or the images that SHARDEX_TEST_BASE_IMAGES names, are absent (test/production/container-bases.sh makes them)',
-  body: ({ debian, node }) => {
+  body: (bases) => {
     let folder: string;
     const containers: string[] = [];
 
     beforeAll(async () => {
       folder = await mkdtemp(join(tmpdir(), 'shardex-test-'));
-      const bases = ['--build-arg', `BUILD_IMAGE=${node}`, '--build-arg', `RUNTIME_IMAGE=${debian}`];
-      // The host's network reaches the registries; health checks are a field of Docker's format; stages leave nothing behind.
-      const way = ['--isolation', 'chroot', '--network', 'host', '--format', 'docker', '--layers=false'];
-      await succeed('build', ...way, ...bases, '--file', join(ROOT, 'deploy', 'Containerfile'), '--tag', IMAGE, ROOT);
+      await buildImage(IMAGE, bases);
     }, 900_000);
     afterAll(async () => {
       for (const name of containers) await podman('rm', '--force', '--time', '0', name);
