@@ -8,6 +8,7 @@ import { observeTree } from './process-tree.mjs';
 
 const TIME = '/usr/bin/time';
 const LOOK_EVERY_MS = 100;
+const IS_WORKER = /shardex\.mjs worker( |$)/;
 
 /**
  * Runs a command as a whole process and measures it with everything it starts.
@@ -16,6 +17,8 @@ const LOOK_EVERY_MS = 100;
  * - `cpuSeconds`: user and system time of the process and all descendants that were waited for, by GNU time; null without it
  * - `peakProcessBytes`: the largest resident set any single process had
  * - `peakTotalBytes`: the largest sum of resident sets at one time, looked at every 100 ms; shared pages count for each process
+ * - `peakWorkerBytes`, `peakOtherBytes`: the same of processes that are `shardex worker`, and of all others; with
+ *   `shardex de` the others are its coordinator
  * - `processes`: how many processes were seen
  *
  * @param {string[]} argv
@@ -28,6 +31,7 @@ export const measureProcess = async (argv, { env = {} } = {}) => {
   const command = existsSync(TIME) ? [TIME, '-f', '%U %S', '-o', timesFile, ...argv] : argv;
   try {
     const peaks = new Map();
+    const workers = new Set();
     let peakTotalBytes = 0;
     const begin = performance.now();
     const child = spawn(command[0], command.slice(1), {
@@ -40,7 +44,10 @@ export const measureProcess = async (argv, { env = {} } = {}) => {
         peakTotalBytes,
         seen.reduce((sum, { residentBytes }) => sum + residentBytes, 0),
       );
-      for (const { pid, peakResidentBytes } of seen) peaks.set(pid, Math.max(peaks.get(pid) ?? 0, peakResidentBytes));
+      for (const { pid, command: line, peakResidentBytes } of seen) {
+        peaks.set(pid, Math.max(peaks.get(pid) ?? 0, peakResidentBytes));
+        if (IS_WORKER.test(line)) workers.add(pid);
+      }
     };
     const timer = setInterval(look, LOOK_EVERY_MS);
     let errors = '';
@@ -55,6 +62,8 @@ export const measureProcess = async (argv, { env = {} } = {}) => {
       wallSeconds,
       cpuSeconds: command === argv ? null : await readCpuSeconds(timesFile),
       peakProcessBytes: Math.max(0, ...peaks.values()),
+      peakWorkerBytes: Math.max(0, ...[...peaks].map(([pid, bytes]) => (workers.has(pid) ? bytes : 0))),
+      peakOtherBytes: Math.max(0, ...[...peaks].map(([pid, bytes]) => (workers.has(pid) ? 0 : bytes))),
       peakTotalBytes,
       processes: peaks.size,
     };
