@@ -9,8 +9,9 @@ import { endLease, heldAt, heldBy, letGo } from './task-outcome.js';
 export function matchPulls(turn: Turn): void {
   const { pulls, workers } = turn.state;
   if (pulls.size === 0) return;
-  for (const [pullId, workerId] of [...pulls]) {
-    const jobs = jobsWithWork(turn.state);
+  // A thousand workers may wait while every heartbeat comes past here: nothing is gone through before there is work.
+  let jobs = jobsWithWork(turn.state);
+  for (const [pullId, workerId] of jobs.length === 0 ? [] : [...pulls]) {
     if (jobs.length === 0) return;
     const worker = workers.get(workerId);
     const choice = worker === undefined ? null : chooseTask(turn, jobs, worker);
@@ -18,6 +19,7 @@ export function matchPulls(turn: Turn): void {
     pulls.delete(pullId);
     const grant = lease(turn, choice.job, choice.task, worker);
     turn.effects.push({ kind: 'grant', pullId, grant });
+    jobs = jobsWithWork(turn.state);
   }
 }
 
@@ -43,7 +45,7 @@ export interface Room {
   /** Memory that its other tasks leave, in bytes. */
   readonly freeBytes: number;
   /** It holds nothing, and no registered worker has more memory. */
-  readonly idleAndLargest: boolean;
+  readonly isIdleAndLargest: () => boolean;
 }
 
 export function roomOf(state: MachineState, worker: Worker): Room {
@@ -51,10 +53,11 @@ export function roomOf(state: MachineState, worker: Worker): Room {
     one.capabilities.memoryBytes === 0 ? Infinity : one.capabilities.memoryBytes;
   let heldBytes = 0;
   for (const taskId of worker.held) heldBytes += heldTask(state, taskId)?.memoryBytes ?? 0;
-  const largest = Math.max(...[...state.workers.values()].map(memoryOf));
   return {
     freeBytes: memoryOf(worker) - heldBytes,
-    idleAndLargest: worker.held.size === 0 && memoryOf(worker) === largest,
+    // Asks every worker, so only when it matters.
+    isIdleAndLargest: () =>
+      worker.held.size === 0 && [...state.workers.values()].every((other) => memoryOf(other) <= memoryOf(worker)),
   };
 }
 
@@ -67,7 +70,7 @@ function heldTask(state: MachineState, taskId: TaskId): Task | undefined {
 function suits(turn: Turn, task: ReadyTask, worker: Worker, room: Room): boolean {
   if (task.notBeforeMs > turn.nowMs) return false;
   // A task too large for every worker is better tried on the largest than never.
-  if (task.memoryBytes > room.freeBytes && !room.idleAndLargest) return false;
+  if (task.memoryBytes > room.freeBytes && !room.isIdleAndLargest()) return false;
   const avoided = task.avoid?.workerId === worker.workerId && task.avoid.untilMs > turn.nowMs;
   return !avoided || ![...turn.state.workers.values()].some((other) => other !== worker && couldHold(other, task));
 }
