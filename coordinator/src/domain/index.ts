@@ -11,7 +11,7 @@ export { DEFAULT_MACHINE_OPTIONS, type Failure, type MachineOptions, type Machin
 export type { Job, JobStateName, PullId, StageStateName, TaskStateName, WorkerCapabilities } from './job-state.js';
 export * from './job-view.js';
 export * from './plan-summary.js';
-export { outputFiles, scratchBytes, stageCosts, type JobSize, type StageCost } from './cost-model.js';
+export { outputFiles, scratchBytes, stageCosts, testFileBytes, type JobSize, type StageCost } from './cost-model.js';
 export { resolveCovariates, type CovariateColumn, type ResolvedCovariates } from './covariates.js';
 export { judgeComparisons } from './judge-comparisons.js';
 export { resolveDesign, withoutControl, type Design } from './design.js';
@@ -24,6 +24,7 @@ export {
   planScan,
   planShrink,
   poolOf,
+  sharedReadsOf,
   workOfTask,
   type ClusterShape,
   type GroupSizes,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { planControl, planGroups, planScan, type ClusterShape } from './plan-shards.js';
+import { planControl, planGroups, planScan, workOfTask, type ClusterShape } from './plan-shards.js';
 
 const shape: fc.Arbitrary<ClusterShape> = fc.record(
   {
@@ -83,5 +83,43 @@ describe('shards', () => {
     expect(planScan({ kind: 'csc', ...matrix }, cluster)).toHaveLength(2);
     expect(planScan({ kind: 'csr', ...matrix }, cluster).length).toBeGreaterThan(4);
     expect(planScan({ kind: 'csc', ...matrix }, { ...cluster, memoryBytes: 2 ** 29 }).length).toBeGreaterThan(2);
+  });
+});
+
+describe('a thousand workers', () => {
+  const many: ClusterShape = { slots: 1000, memoryBytes: 2 ** 31 };
+  const groups = new Float64Array(10_001).fill(600_000);
+
+  it('do not cut a scan into more outputs than later tasks can well read from', () => {
+    expect(planScan({ kind: 'csr', nRows: 2e6, storedCount: 6e9 }, many)).toHaveLength(256);
+    // What does not fit into so many goes into more.
+    const vast = planScan({ kind: 'csr', nRows: 25e6, storedCount: 100e9 }, many);
+    expect(vast.length).toBeGreaterThan(1024);
+    expect(vast.length).toBeLessThan(1100);
+    // A laptop's screen is cut as ever.
+    expect(planScan({ kind: 'csr', nRows: 50_000, storedCount: 150e6 }, { ...many, slots: 2 })).toHaveLength(13);
+  });
+
+  it('do not decode the control a thousand times', () => {
+    expect(planControl(8000, { nonzeros: 2e8, rankedGroups: 0, strata: 0 }, many).length).toBeLessThanOrEqual(32);
+  });
+
+  it('get tasks that read more of their own than of what all of them read', () => {
+    const tasks = (reads: { scanTasks: number; frozenNonzeros: number }): number =>
+      planGroups('fit', groups, 8000, many, { testsControl: false, strata: 1 }, reads).length;
+    const alone = tasks({ scanTasks: 1, frozenNonzeros: 0 });
+    const shuffled = tasks({ scanTasks: 256, frozenNonzeros: 0 });
+    const ranked = tasks({ scanTasks: 256, frozenNonzeros: 225e6 });
+    expect(alone).toBeGreaterThan(3000);
+    expect(shuffled).toBeLessThan(600);
+    expect(ranked).toBeLessThan(250);
+  });
+
+  it('know what each task costs beside the others', () => {
+    const sizes = { nonzeros: groups, nGenes: 8000 };
+    expect(workOfTask({ kind: 'fit', groupBegin: 3, groupEnd: 5 }, sizes)).toBe(2 * (600_000 + 25 * 8000));
+    expect(workOfTask({ kind: 'scan', rowBegin: 10, rowEnd: 30 }, null)).toBe(20);
+    expect(workOfTask({ kind: 'control', geneBegin: 1, geneEnd: 3 }, sizes)).toBe(2);
+    expect(workOfTask({ kind: 'ratios', scan: 7 }, null)).toBe(1);
   });
 });

@@ -15,6 +15,16 @@ export interface ClusterShape {
 const TASKS_PER_SLOT = 4;
 /** Below this a task's fixed cost (opening files, reading headers) outweighs its work. */
 const MIN_TASK_NONZEROS = 500_000;
+/** Later tasks read some of every scan output, in checked blocks: the more outputs, the more is read in vain. */
+const SCAN_TASKS_WANTED = 256;
+/** What is larger than so many outputs of the usual size gets larger ones, as far as memory allows. */
+const MAX_SCAN_TASKS = 1024;
+/** Of the blocks of 256 KiB that hold a task's rows in a scan output half of one is read in vain, worth so many nonzeros. */
+const BLOCK_NONZEROS = 65_536;
+/** A task decodes all of the pool, at about a tenth of what its genes cost in all: more tasks than this gain little. */
+const CONTROL_TASKS_WANTED = 32;
+/** Reading the pool's sorted columns, 8 bytes a nonzero, takes as long as fitting so much of it: half a task's time at most. */
+const FROZEN_NONZEROS_SHARE = 0.16;
 /** Above this a lost task costs more than a minute to repeat. */
 const MAX_TASK_NONZEROS = 32_000_000;
 /** A scanned nonzero costs about 2.2 bytes encoded, held twice while it is sorted by group; twice as much at most. */
@@ -50,16 +60,21 @@ const taskTarget = (total: number, { slots, taskNonzeros }: ClusterShape): numbe
 /**
  * Nonzeros the next task should have when `left` of the stage's work is not planned yet.
  *
+ * @param floor - what a smaller task would read in vain would be more than its own
  * @source Polychronopoulos & Kuck 1987, IEEE Trans. Computers C-36:1425 (guided self-scheduling)
  */
-function nextTarget(left: number, total: number, cluster: ClusterShape): number {
+function nextTarget(left: number, total: number, cluster: ClusterShape, floor: number): number {
   const most = taskTarget(total, cluster);
   if (cluster.taskNonzeros !== undefined) return most;
   const least = Math.max(MIN_TASK_NONZEROS, total / (cluster.slots * LAST_TASKS_PER_SLOT));
-  return clamp(left / (cluster.slots * TAPER), Math.min(least, most), most);
+  return Math.max(floor, clamp(left / (cluster.slots * TAPER), Math.min(least, most), most));
 }
 
 const clamp = (value: number, low: number, high: number): number => Math.max(low, Math.min(high, value));
+
+/** Nonzeros below which there would be more scan outputs than later tasks can well read from. */
+const leastScanned = (total: number): number =>
+  Math.max(Math.min(total / SCAN_TASKS_WANTED, MAX_TASK_NONZEROS), total / MAX_SCAN_TASKS);
 
 /** The matrix a scan reads. */
 export interface ScanMatrix {
@@ -85,7 +100,7 @@ export function planScan({ kind, nRows, storedCount }: ScanMatrix, cluster: Clus
     const wanted =
       isByColumns && cluster.taskNonzeros === undefined
         ? storedCount / cluster.slots
-        : nextTarget(left, storedCount, cluster);
+        : nextTarget(left, storedCount, cluster, leastScanned(storedCount));
     const share = Math.max(1, Math.min(wanted, affordable)) / Math.max(1, storedCount);
     const rowEnd = Math.min(nRows, rowBegin + Math.ceil(nRows * Math.min(1, share)));
     specs.push({ kind: 'scan', rowBegin, rowEnd });
@@ -124,7 +139,8 @@ export function poolOf(
 }
 
 /**
- * Runs of genes. Every task decodes all cells of the pool and keeps its genes, so there are as few as memory and slots allow.
+ * Runs of genes. Every task decodes all cells of the pool and keeps its genes, so there are as few as memory and slots allow,
+ * and not many more than pay.
  */
 export function planControl(
   nGenes: number,
@@ -135,7 +151,11 @@ export function planControl(
   const bytes = nonzeros * CONTROL_BYTES_PER_NONZERO + nGenes * bytesPerGene;
   const forMemory = Math.ceil(bytes / (Math.min(cluster.memoryBytes, ADDRESSABLE_BYTES) * DATA_SHARE));
   const forSize = cluster.taskNonzeros === undefined ? 1 : Math.ceil(nonzeros / cluster.taskNonzeros);
-  const tasks = clamp(Math.max(forMemory, forSize, cluster.slots), 1, Math.max(1, nGenes));
+  const tasks = clamp(
+    Math.max(forMemory, forSize, Math.min(cluster.slots, CONTROL_TASKS_WANTED)),
+    1,
+    Math.max(1, nGenes),
+  );
   const genesPerTask = Math.ceil(nGenes / tasks);
   const specs: TaskSpec[] = [];
   for (let geneBegin = 0; geneBegin < nGenes; geneBegin += genesPerTask) {
@@ -158,11 +178,30 @@ export const fitDesignOf = ({ reference }: DeParameters, strata: number): FitDes
   strata,
 });
 
+/** What a task over groups reads beside the rows of its groups. */
+export interface SharedReads {
+  /** Outputs of the scan: a task reads from each. */
+  readonly scanTasks: number;
+  /** Nonzeros of the pool whose sorted columns every fit reads; 0 when there are none. */
+  readonly frozenNonzeros: number;
+}
+
+/** @param pool - nonzeros of the cells that perturbations are compared with */
+export const sharedReadsOf = ({ reference, tests }: DeParameters, scanTasks: number, pool: number): SharedReads => ({
+  scanTasks,
+  frozenNonzeros: reference === 'control' && tests.includes('wilcoxon') ? pool : 0,
+});
+
+/** Work, in nonzeros, below which a task takes longer to read what is not its own than for its own. */
+const leastNonzeros = (kind: 'dispersion' | 'fit', { scanTasks, frozenNonzeros }: SharedReads): number =>
+  Math.max(scanTasks * BLOCK_NONZEROS, kind === 'fit' ? frozenNonzeros * FROZEN_NONZEROS_SHARE : 0);
+
 /**
  * Runs of groups of about equal work. A group is never split: it is the unit of summation.
  *
  * @param groupNonzeros - nonzeros of each group; 0 for groups that take no part
  * @param kind - `dispersion` includes the control, group 0; `fit` leaves it out unless the design says otherwise
+ * @param reads - what every task reads beside its own rows: the more, the fewer tasks
  */
 export function planGroups(
   kind: 'dispersion' | 'fit',
@@ -170,6 +209,7 @@ export function planGroups(
   nGenes: number,
   cluster: ClusterShape,
   { testsControl, strata }: FitDesign = { testsControl: false, strata: 1 },
+  reads: SharedReads = { scanTasks: 1, frozenNonzeros: 0 },
 ): TaskSpec[] {
   const firstGroup = kind === 'dispersion' || testsControl ? 0 : 1;
   const bytesPerGene = FIT_BYTES_PER_RESULT + (strata - 1) * FIT_BYTES_PER_STRATUM;
@@ -179,6 +219,7 @@ export function planGroups(
   let total = 0;
   for (let group = firstGroup; group < nGroups; group++) total += workOf(group);
   let left = total;
+  const least = leastNonzeros(kind, reads);
   const dataBytes = cluster.memoryBytes * DATA_SHARE;
   const specs: TaskSpec[] = [];
   let groupBegin = firstGroup;
@@ -186,7 +227,7 @@ export function planGroups(
   let bytes = 0;
   for (let group = firstGroup; group < nGroups; group++) {
     const groupBytes = kind === 'fit' ? groupNonzeros[group] * FIT_BYTES_PER_NONZERO + nGenes * bytesPerGene : 0;
-    const isFull = (): boolean => work + workOf(group) > nextTarget(left, total, cluster);
+    const isFull = (): boolean => work + workOf(group) > nextTarget(left, total, cluster, least);
     if (group > groupBegin && (bytes + groupBytes > dataBytes || isFull())) {
       specs.push({ kind, groupBegin, groupEnd: group });
       left -= work;

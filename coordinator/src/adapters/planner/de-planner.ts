@@ -37,6 +37,7 @@ import {
   type PreparedJob,
   type ReductionReport,
   type ResultsRequest,
+  sharedReadsOf,
   type StagePlan,
   workOfTask,
 } from '../../domain/index.js';
@@ -316,7 +317,8 @@ export class DePlanner implements JobPlanner {
     }
     if (stage === 'dispersion' || stage === 'fit') {
       const fitDesign = fitDesignOf(parameters, design.batch?.levels.length ?? 1);
-      return { specs: planGroups(stage, groupNonzeros, nGenes, cluster, fitDesign), groups };
+      const reads = sharedReadsOf(parameters, itemsOf(job, 'scan').length, groupNonzeros[0]);
+      return { specs: planGroups(stage, groupNonzeros, nGenes, cluster, fitDesign, reads), groups };
     }
     throw new InvariantBrokenError(`stage "${stage}" is not cut into tasks`);
   }
