@@ -15,6 +15,7 @@ export default defineConfig({
     alias: [
       { find: /^@shardex\/shared\/(.+)$/, replacement: path('./shared/src/') + '$1/index.ts' },
       { find: /^@shardex\/proto$/, replacement: path('./proto/src/index.ts') },
+      { find: /^@shardex\/coordinator\/domain$/, replacement: path('./coordinator/src/domain/index.ts') },
       { find: /^@shardex\/worker\/tasks$/, replacement: path('./worker/src/tasks/index.ts') },
     ],
   },

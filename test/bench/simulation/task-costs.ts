@@ -1,0 +1,137 @@
+import type { TaskSpec } from '@shardex/shared/artifacts';
+import { DEFAULT_DE_PARAMETERS, type DeParameters } from '@shardex/shared/config';
+import { stageCosts, testFileBytes, type JobSize } from '@shardex/coordinator/domain';
+import type { ScreenShape } from './screens.js';
+
+/** All three tests against the control, as by default. */
+export const PARAMETERS: DeParameters = { ...DEFAULT_DE_PARAMETERS, input: 'screen.h5ad', output: 'out' };
+
+/** What one task takes beside a worker's time. */
+export interface TaskCost {
+  /** On one core of the machine of docs/benchmarks.md. */
+  readonly computeSeconds: number;
+  /** Through the shared storage. */
+  readonly bytes: number;
+  /** Reads that wait for each other's answers, a batch at a time. */
+  readonly requests: number;
+}
+
+/** Opening scratch, reading the context, committing and syncing one object: measured on small jobs of many tasks. */
+const TASK_SECONDS = 0.05;
+/** Compressed input: deflated float32 counts with indices, from the screens of `shardex simulate`. */
+const INPUT_BYTES_PER_NONZERO = 2.6;
+/** @source docs/adr/0004 */
+const SCRATCH_BYTES_PER_NONZERO = 2.03;
+/** Objects are checked, and so read, by blocks of this size. @source shared/src/artifacts/checksum.ts */
+const CHECK_BYTES = 256 * 1024;
+/** Id, offset and length of every row. */
+const ROW_BYTES = 12;
+/** Reads that a task makes of each scan output: rows of the groups, their ids, offsets and lengths, their bytes. */
+const READS_PER_SCAN_OUTPUT = 5;
+/** A rank key of the frozen control. */
+const KEY_BYTES = 8;
+/** What a dispersion task leaves a gene: 61 sums and a histogram. */
+const DISPERSION_BYTES_PER_GENE = 600;
+
+/** Costs of one screen's tasks: seconds from the engine's own cost model, bytes from its formats. */
+export class TaskCosts {
+  readonly totalNonzeros: number;
+  /** Scan outputs that there are; set when the scan has been planned. */
+  scanTasks = 1;
+
+  constructor(
+    readonly screen: ScreenShape,
+    readonly groups: Float64Array,
+  ) {
+    this.totalNonzeros = groups.reduce((sum, own) => sum + own, 0);
+  }
+
+  of(spec: TaskSpec): TaskCost {
+    const { screen } = this;
+    switch (spec.kind) {
+      case 'scan': {
+        const nonzeros = (this.totalNonzeros * (spec.rowEnd - spec.rowBegin)) / screen.cells;
+        const bytes = nonzeros * (INPUT_BYTES_PER_NONZERO + SCRATCH_BYTES_PER_NONZERO);
+        return task(this.seconds('scan', nonzeros, 0), bytes, 10);
+      }
+      case 'control': {
+        const share = (spec.geneEnd - spec.geneBegin) / screen.genes;
+        const pool = this.groups[0];
+        // Every task decodes all rows of the pool; what it does with them is for its genes.
+        const decode = this.seconds('shrink', pool, 0) / 4;
+        const bytes = this.rowBytes(0, 1) + share * pool * KEY_BYTES;
+        return task(decode + share * this.seconds('control', pool, 0), bytes, this.reads());
+      }
+      case 'dispersion':
+      case 'fit': {
+        const nonzeros = this.groups.slice(spec.groupBegin, spec.groupEnd).reduce((sum, own) => sum + own, 0);
+        const groups = spec.groupEnd - spec.groupBegin;
+        const pairs = groups * screen.genes;
+        const fixed = spec.kind === 'fit' ? this.groups[0] * KEY_BYTES : screen.genes * DISPERSION_BYTES_PER_GENE;
+        const written = spec.kind === 'fit' ? pairs * this.outputBytesPerPair() : 0;
+        const bytes = this.rowBytes(spec.groupBegin, spec.groupEnd) + fixed + written;
+        return task(this.seconds(spec.kind, nonzeros, groups), bytes, this.reads());
+      }
+      default:
+        return task(0, 0, 0);
+    }
+  }
+
+  /** Seconds and bytes of a stage of the coordinator. */
+  reduction(stage: string, tasksBefore: number): TaskCost {
+    const { genes, perturbations, cells } = this.screen;
+    const all = this.size(this.totalNonzeros, perturbations + 1);
+    const seconds = stageCosts(PARAMETERS, all)[stage as 'trend' | 'merge' | 'size-factors'].coreSeconds;
+    if (stage === 'trend') return task(seconds, tasksBefore * genes * DISPERSION_BYTES_PER_GENE, tasksBefore);
+    if (stage === 'merge') {
+      const output = this.outputBytesPerPair() * perturbations * genes;
+      // Read, written, and the p-values read once more for the adjustment over the screen.
+      return task(seconds, output * 2.3, tasksBefore);
+    }
+    return task(seconds, cells * 16, tasksBefore);
+  }
+
+  private seconds(
+    stage: 'scan' | 'control' | 'dispersion' | 'fit' | 'shrink',
+    nonzeros: number,
+    groups: number,
+  ): number {
+    const size = this.size(nonzeros, groups + 1);
+    return stageCosts(PARAMETERS, { ...size, poolShare: 1 })[stage].coreSeconds;
+  }
+
+  private size(nonzeros: number, groups: number): JobSize {
+    const { cells, genes, controlShare } = this.screen;
+    return { inputBytes: 0, nonzeros, cells, genes, groups, poolShare: controlShare };
+  }
+
+  /** Bytes that reading groups [begin, end) costs: of every scan output whole blocks, however few rows it has of them. */
+  private rowBytes(begin: number, end: number): number {
+    const nonzeros = this.groups.slice(begin, end).reduce((sum, own) => sum + own, 0);
+    const perScan = (nonzeros * SCRATCH_BYTES_PER_NONZERO) / this.scanTasks;
+    const scanBytes = (this.totalNonzeros * SCRATCH_BYTES_PER_NONZERO) / this.scanTasks;
+    const rowsOfScan = this.screen.cells / this.scanTasks;
+    const places = Math.min(CHECK_BYTES, (this.groups.length + 1) * 4);
+    const rows = Math.min(
+      rowsOfScan * ROW_BYTES,
+      3 * CHECK_BYTES + (perScan / this.screen.nonzerosPerCell) * ROW_BYTES,
+    );
+    // On average half a block is read in vain at either end.
+    return this.scanTasks * (Math.min(scanBytes, perScan + CHECK_BYTES) + places + rows);
+  }
+
+  private reads(): number {
+    return this.scanTasks * READS_PER_SCAN_OUTPUT;
+  }
+
+  private outputBytesPerPair(): number {
+    const one: JobSize = { inputBytes: 0, nonzeros: 0, cells: 0, genes: 1, groups: 2, poolShare: 1 };
+    return PARAMETERS.tests.reduce((sum, test) => sum + testFileBytes(PARAMETERS, test, one), 0);
+  }
+}
+
+const task = (computeSeconds: number, bytes: number, requests: number): TaskCost => ({
+  computeSeconds: computeSeconds + TASK_SECONDS,
+  bytes,
+  requests,
+});
