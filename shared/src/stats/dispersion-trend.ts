@@ -1,5 +1,5 @@
+import { Matrix, QrDecomposition } from 'ml-matrix';
 import { highestMaximum } from './highest-maximum.js';
-import { weightedLine } from './weighted-line.js';
 
 /** How the dispersion depends on the mean. */
 export interface DispersionTrend {
@@ -156,13 +156,7 @@ export function fitGammaIdentity(
   let coefficients = start;
   let deviance = gammaDeviance(x, y, coefficients);
   for (let iteration = 0; iteration < INNER_LIMIT; iteration++) {
-    const [a0, a1] = coefficients;
-    // Var y ∝ μ²: equations weigh 1/μ. By a decomposition of the weighted design, as in R.
-    let next = weightedLine(
-      x,
-      y,
-      x.map((xi) => 1 / (a0 + a1 * xi)),
-    );
+    let next = weightedLine(x, y, coefficients);
     if (next === null) return null;
     let nextDeviance = gammaDeviance(x, y, next);
     // Halve the step while it leads to a mean that is not positive.
@@ -187,6 +181,26 @@ function gammaDeviance(x: readonly number[], y: readonly number[], [a0, a1]: rea
     sum -= 2 * (Math.log(y[i] / mu) - (y[i] - mu) / mu);
   }
   return sum;
+}
+
+/** Weighted least squares of y on [1, x] with weights 1/μ², by the QR decomposition of the weighted design, as in R. */
+function weightedLine(
+  x: readonly number[],
+  y: readonly number[],
+  [a0, a1]: readonly [number, number],
+): readonly [number, number] | null {
+  const design = new Matrix(x.length, 2);
+  const response = new Matrix(x.length, 1);
+  for (let i = 0; i < x.length; i++) {
+    const rootWeight = 1 / (a0 + a1 * x[i]);
+    design.set(i, 0, rootWeight);
+    design.set(i, 1, rootWeight * x[i]);
+    response.set(i, 0, rootWeight * y[i]);
+  }
+  const decomposition = new QrDecomposition(design);
+  if (!decomposition.isFullRank()) return null;
+  const solution = decomposition.solve(response);
+  return [solution.get(0, 0), solution.get(1, 0)];
 }
 
 /** R's mean(x, trim = 0.001) of the dispersions above 1e-7. */
