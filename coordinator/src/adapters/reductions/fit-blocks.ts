@@ -1,4 +1,4 @@
-import { fitArrayName, type FitSummary, type ResultLayer } from '@shardex/shared/artifacts';
+import { fitArrayName, type BundleReader, type FitSummary, type ResultLayer } from '@shardex/shared/artifacts';
 import type { TestName } from '@shardex/shared/config';
 import type { MatrixRows } from '@shardex/shared/h5ad';
 import { bonferroni, countTests, GlobalBenjaminiHochberg } from '@shardex/shared/stats';
@@ -32,7 +32,9 @@ export async function screenWide(
     for (const block of fits.blocks) {
       scope.checkCancelled();
       const name = fitArrayName(test, 'pvalue');
-      look(await withArtifact<FitSummary, Float64Array>(scope.store, block.name, (reader) => reader.f64(name)), block);
+      const [begin, end] = valuesOf(block, nGenes);
+      const read = (reader: BundleReader<FitSummary>): Promise<Float64Array> => reader.f64(name, begin, end);
+      look(await withArtifact(scope.store, block.name, read), block);
     }
   };
   await eachBlock((pValues, { rowBegin, rowEnd }) => {
@@ -54,7 +56,13 @@ export async function screenWide(
   };
 }
 
-/** The rows of one fit output, with what the whole screen adds to them. */
+/** Where a block's values stand in the arrays of its output. */
+const valuesOf = ({ outputRow, rowBegin, rowEnd }: FitBlock, nGenes: number): readonly [begin: number, end: number] => [
+  outputRow * nGenes,
+  (outputRow + rowEnd - rowBegin) * nGenes,
+];
+
+/** The rows of one block, with what the whole screen adds to them. */
 export async function readBlock(
   scope: ReductionScope,
   test: TestName,
@@ -63,10 +71,13 @@ export async function readBlock(
   screen: ScreenWide,
 ): Promise<LayerArrays> {
   const arrays = new Map<string, MatrixRows>();
+  const [begin, end] = valuesOf(block, scope.context.nGenes);
   const read = (output: string, wanted: readonly ResultLayer[]): Promise<void> =>
     withArtifact<unknown, void>(scope.store, output, async (reader) => {
       await Promise.all(
-        wanted.map(async ({ name, dtype }) => arrays.set(name, await reader[dtype](fitArrayName(test, name)))),
+        wanted.map(async ({ name, dtype }) =>
+          arrays.set(name, await reader[dtype](fitArrayName(test, name), begin, end)),
+        ),
       );
     });
   await read(

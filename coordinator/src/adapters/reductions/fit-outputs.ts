@@ -5,6 +5,7 @@ import { withArtifact, type ReductionScope } from './scratch.js';
 
 /** The fit outputs of a job, in order, and where each one's rows go. */
 export interface FitOutputs {
+  /** Rows in order, at most `BLOCK_PAIRS` (perturbation, gene) at a time. */
   readonly blocks: readonly FitBlock[];
   /** Group of each result row. */
   readonly groups: readonly number[];
@@ -20,13 +21,19 @@ export interface FitOutputs {
   readonly shrinkage: Shrinkage | null;
 }
 
+/** A block is held whole in memory, with all its layers: about 50 bytes each. */
+const BLOCK_PAIRS = 1 << 19;
+
 export interface FitBlock {
+  /** The fit output that holds them. */
   readonly name: string;
   /** The shrink output of the same rows; null when nothing was shrunk. */
   readonly shrunkName: string | null;
   /** Rows of the results this block holds: [rowBegin, rowEnd). */
   readonly rowBegin: number;
   readonly rowEnd: number;
+  /** Row of the output, counted from its own first, that is rowBegin. */
+  readonly outputRow: number;
 }
 
 /** Reads the headers of all fit outputs. */
@@ -37,12 +44,17 @@ export async function readFits(scope: ReductionScope): Promise<FitOutputs> {
   const first: (readonly [row: number, gene: number])[] = [];
   const statuses: Record<string, number[]> = {};
   const trends: ComparisonTrend[] = [];
+  const rowsAtATime = Math.max(1, Math.floor(BLOCK_PAIRS / scope.context.nGenes));
   let count = 0;
   for (const [i, name] of (scope.outputs['fit'] ?? []).entries()) {
     const shrunkName = scope.outputs['shrink']?.[i] ?? null;
     await withArtifact<FitSummary, void>(scope.store, name, (reader) => {
       const rowBegin = groups.length;
-      blocks.push({ name, shrunkName, rowBegin, rowEnd: rowBegin + reader.meta.groups.length });
+      const rows = reader.meta.groups.length;
+      for (let outputRow = 0; outputRow < rows; outputRow += rowsAtATime) {
+        const end = Math.min(rows, outputRow + rowsAtATime);
+        blocks.push({ name, shrunkName, rowBegin: rowBegin + outputRow, rowEnd: rowBegin + end, outputRow });
+      }
       groups.push(...reader.meta.groups);
       cells.push(...reader.meta.cells);
       count += reader.meta.notConverged.count;
