@@ -52,3 +52,4 @@ async function answer(order: ReductionOrder): Promise<ReductionMessage> {
 }
 
 parentPort?.on('message', (order: ReductionOrder) => void answer(order).then(post));
+post({ kind: 'ready' });

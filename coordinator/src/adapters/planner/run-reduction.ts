@@ -23,6 +23,8 @@ export interface ReductionOrder {
 }
 
 export type ReductionMessage =
+  /** Its first message: everything is loaded. */
+  | { readonly kind: 'ready' }
   | { readonly kind: 'progress'; readonly fraction: number }
   | { readonly kind: 'done'; readonly warnings: readonly string[] }
   | FailureMessage;
@@ -45,6 +47,8 @@ const IDLE_MS = 2_000;
 export class ReductionThreads {
   private readonly idle: Worker[] = [];
   private readonly expiries = new Map<Worker, NodeJS.Timeout>();
+  /** Of each thread: resolves when it is loaded, or has ended. */
+  private readonly loaded = new WeakMap<Worker, Promise<void>>();
   private readonly turnstile = new Turnstile(AT_ONCE);
 
   /** Starts a thread ahead of the first reduction. It does not keep the process alive. */
@@ -53,6 +57,8 @@ export class ReductionThreads {
     const thread = new Worker(new URL('./reduction-thread.js', import.meta.url));
     const forget = (): void => this.forget(thread);
     thread.once('error', forget).once('exit', forget);
+    const settled = (resolve: () => void): void => void thread.once('message', resolve).once('exit', resolve);
+    this.loaded.set(thread, new Promise(settled));
     this.keep(thread);
   }
 
@@ -86,7 +92,14 @@ export class ReductionThreads {
   async close(): Promise<void> {
     const threads = this.idle.splice(0);
     for (const thread of threads) this.forget(thread);
-    await Promise.all(threads.map((thread) => thread.terminate()));
+    await Promise.all(
+      threads.map(async (thread) => {
+        // One that is ended while it loads would leave the file open that it is just reading.
+        thread.ref();
+        await this.loaded.get(thread);
+        await thread.terminate();
+      }),
+    );
   }
 
   private take(): Worker {
@@ -136,6 +149,7 @@ function runIn(
   let stopListening = (): void => undefined;
   return new Promise<readonly string[]>((resolve, reject) => {
     const onMessage = (message: ReductionMessage): void => {
+      if (message.kind === 'ready') return;
       if (message.kind === 'progress') report(message.fraction);
       else if (message.kind === 'done') resolve(message.warnings);
       else reject(fromFailureMessage(message));
