@@ -168,10 +168,11 @@ describe('a run on S3', () => {
     };
     const own = join(folder, 'own');
     const local = await modulesOf('local-modules', ['de', join(folder, 'screen.h5ad'), '--out', own, '--quiet']);
-    expect(local).toContain('/open-uri.js');
-    expect(local).not.toContain('/@aws-sdk/');
+    // Ours, be it the bundle or what tsc built. Comparing whole texts would print megabytes.
+    expect(local.includes('/coordinator/dist/')).toBe(true);
+    expect(local.includes('/@aws-sdk/')).toBe(false);
     const remote = await modulesOf('remote-modules', ['inspect', 's3://in/screens/screen.h5ad']);
-    expect(remote).toContain('/@aws-sdk/');
+    expect(remote.includes('/@aws-sdk/')).toBe(true);
   });
 
   it('says what is wrong with names and rights', async () => {
