@@ -49,7 +49,8 @@ const readByUs = async (path) => {
 /** What the HDF5 library makes of X; null where it cannot read it. @param {string} path */
 const readByLibrary = async (path) => {
   const { FS } = await ready;
-  const name = 'fuzzed.h5ad';
+  // The library's file system is the process's own, and other threads read too: every copy has a name of its own.
+  const name = `${path}.copy`;
   FS.writeFile(name, await readFile(path));
   try {
     const file = new File(name, 'r');
