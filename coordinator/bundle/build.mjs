@@ -16,7 +16,6 @@ const output = resolve(root, 'coordinator/dist/bundle');
 const ENTRIES = {
   main: 'coordinator/dist/main.js',
   'reduction-thread': 'coordinator/dist/adapters/planner/reduction-thread.js',
-  'test-thread': 'coordinator/dist/adapters/reductions/test-thread.js',
   'simulate-thread': 'coordinator/dist/cli/simulate-thread.js',
   worker: 'worker/dist/main.js',
   'compute-thread': 'worker/dist/pool/compute-thread.js',

@@ -118,8 +118,8 @@ describeWithPart({
       });
 
       it('shows the perturbations that are done while the others wait, and the final results by itself', async () => {
-        // One worker, tasks of few cells, and comparisons that wait from the fifth perturbation on.
-        const held = await startProcessCluster(0, ['--task-nonzeros', '20000']);
+        // One worker, tasks of one comparison, which its 300 genes alone fill, and all that wait from the fifth perturbation on.
+        const held = await startProcessCluster(0, ['--task-nonzeros', '15000']);
         const release = join(folder, 'release');
         const worker = await startHeldWorker(held.address, 5, release);
         const origin = `http://${held.metricsAddress}`;

@@ -6,7 +6,7 @@ const ONE_WORD = 0x3ff00000;
 const NEGATIVE_ZERO = 0x80000000;
 const N_BINS = (ONE_WORD >>> BIN_SHIFT) + 1;
 /** p-values kept in one pass: 128 MiB. */
-export const PASS_VALUES = 2 ** 24;
+const PASS_VALUES = 2 ** 24;
 /** Longer runs are sorted by what is left of the high word first. */
 const INSERTION_MAX_LENGTH = 32;
 /** Longer ones are left to the engine's own sort: insertion would take the square of what shares a high word. */

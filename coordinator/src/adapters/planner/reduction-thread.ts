@@ -1,4 +1,5 @@
 import { parentPort } from 'node:worker_threads';
+import { toShardexError } from '@shardex/shared/errors';
 import { prepareH5adWriting } from '@shardex/shared/h5ad';
 import { reduceGeneMeans } from '../reductions/gene-means.js';
 import { reduceShrinkPrior } from '../reductions/shrink-prior.js';
@@ -6,8 +7,6 @@ import { reduceSizeFactors } from '../reductions/size-factors.js';
 import { reduceTrend } from '../reductions/trend.js';
 import { reduceMerge } from '../reductions/merge.js';
 import { openScope } from '../reductions/scratch.js';
-import { prepareTestThreads } from '../reductions/test-threads.js';
-import { toFailureMessage } from '../reductions/thread-failure.js';
 import { confirmLock } from '../lock/index.js';
 import type { ReductionMessage, ReductionOrder } from './run-reduction.js';
 
@@ -15,25 +14,19 @@ import type { ReductionMessage, ReductionOrder } from './run-reduction.js';
 const post = (message: ReductionMessage): void => parentPort?.postMessage(message);
 
 async function run(order: ReductionOrder): Promise<readonly string[]> {
-  const { scratchUri, outputs, cancelFlag, lock } = order;
+  const cancelled = new Int32Array(order.cancelFlag);
   const scope = await openScope(
-    { scratchUri, outputs, cancelFlag },
-    {
-      report: (fraction) => post({ kind: 'progress', fraction }),
-      confirmLock: async () => (lock === null ? undefined : confirmLock(lock)),
-    },
+    order.scratchUri,
+    order.outputs,
+    (fraction) => post({ kind: 'progress', fraction }),
+    () => Atomics.load(cancelled, 0) === 1,
+    async () => (order.lock === null ? undefined : confirmLock(order.lock)),
   );
   switch (order.stage) {
     case 'gene-means':
       return reduceGeneMeans(scope);
     case 'size-factors':
-      return reduceSizeFactors(scope).finally(() => {
-        // Workers have the floor after this; what writes the results is ready by the time they are done.
-        setImmediate(() => {
-          prepareTestThreads(scope.context);
-          prepareH5adWriting().catch(() => undefined);
-        });
-      });
+      return reduceSizeFactors(scope);
     case 'trend':
       return reduceTrend(scope);
     case 'shrink-prior':
@@ -47,9 +40,23 @@ async function answer(order: ReductionOrder): Promise<ReductionMessage> {
   try {
     return { kind: 'done', warnings: await run(order) };
   } catch (error) {
-    return toFailureMessage(error, `running the ${order.stage} stage`);
+    const failure = toShardexError(error, `running the ${order.stage} stage`);
+    return {
+      kind: 'failed',
+      tag: failure.tag,
+      message: failure.message,
+      hint: failure.hint,
+      details: failure.details,
+      stack: failure.cause instanceof Error ? (failure.cause.stack ?? '') : (failure.stack ?? ''),
+    };
   }
 }
 
-parentPort?.on('message', (order: ReductionOrder) => void answer(order).then(post));
+parentPort?.on('message', (order: ReductionOrder) => {
+  void answer(order).then((message) => {
+    post(message);
+    // Workers have the floor now; the library that writes results is loaded by the time they are done.
+    if (order.stage === 'size-factors') prepareH5adWriting().catch(() => undefined);
+  });
+});
 post({ kind: 'ready' });

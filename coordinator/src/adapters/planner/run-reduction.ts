@@ -1,9 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { CancelledError, toShardexError } from '@shardex/shared/errors';
+import { CancelledError, ShardexError, toShardexError, type ErrorDetails, type ErrorTag } from '@shardex/shared/errors';
 import type { JobHistory } from '../../domain/index.js';
 import type { LockToken } from '../lock/index.js';
-import { fromFailureMessage, type FailureMessage } from '../reductions/thread-failure.js';
 import { Turnstile } from './turnstile.js';
 
 /** The stages that run on the coordinator. */
@@ -27,7 +26,14 @@ export type ReductionMessage =
   | { readonly kind: 'ready' }
   | { readonly kind: 'progress'; readonly fraction: number }
   | { readonly kind: 'done'; readonly warnings: readonly string[] }
-  | FailureMessage;
+  | {
+      readonly kind: 'failed';
+      readonly tag: ErrorTag;
+      readonly message: string;
+      readonly hint: string;
+      readonly details: ErrorDetails;
+      readonly stack: string;
+    };
 
 /** A reduction that was cancelled and does not look up gets this long; what it leaves half-written is hidden. */
 const CANCEL_GRACE_MS = 2_000;
@@ -152,7 +158,10 @@ function runIn(
       if (message.kind === 'ready') return;
       if (message.kind === 'progress') report(message.fraction);
       else if (message.kind === 'done') resolve(message.warnings);
-      else reject(fromFailureMessage(message));
+      else {
+        const { tag, hint, details, stack } = message;
+        reject(new ShardexError(tag, message.message, { hint, details, cause: stack }));
+      }
     };
     const onError = (error: unknown): void => reject(toShardexError(error, doing));
     const onExit = (): void => {

@@ -18,14 +18,9 @@ export interface ScreenWide {
 }
 
 /** What the adjustment over the whole screen needs to know, from passes over all p-values of a test. */
-export async function screenWide(
-  scope: ReductionScope,
-  test: TestName,
-  fits: FitOutputs,
-  passValues: number,
-): Promise<ScreenWide> {
+export async function screenWide(scope: ReductionScope, test: TestName, fits: FitOutputs): Promise<ScreenWide> {
   const { nGenes, parameters } = scope.context;
-  const global = parameters.correction === 'bonferroni' ? null : new GlobalBenjaminiHochberg(passValues);
+  const global = parameters.correction === 'bonferroni' ? null : new GlobalBenjaminiHochberg();
   let nTests = 0;
   const testedPerRow = new Int32Array(fits.groups.length);
   const eachBlock = async (look: (pValues: Float64Array, block: FitBlock) => void): Promise<void> => {

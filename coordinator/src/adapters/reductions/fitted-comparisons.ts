@@ -36,7 +36,14 @@ export class FittedComparisons {
 
   /** Reads what all comparisons share: names, and the control's genes. */
   static async open({ scratchUri, outputs }: FittedParts): Promise<FittedComparisons> {
-    const scope = await openScope({ scratchUri, outputs, cancelFlag: new SharedArrayBuffer(4) });
+    const nothing = (): void => undefined;
+    const scope = await openScope(
+      scratchUri,
+      outputs,
+      nothing,
+      () => false,
+      async () => undefined,
+    );
     const groupKept = await withArtifact<SizeFactorSummary, Uint8Array>(
       scope.store,
       SCRATCH_NAMES.sizeFactors,

@@ -1,6 +1,3 @@
-import type { TestName } from '@shardex/shared/config';
-import { toShardexError } from '@shardex/shared/errors';
-import { PASS_VALUES } from '@shardex/shared/stats';
 import { openStore } from '@shardex/shared/storage';
 import type { JobHistory } from '../../domain/index.js';
 import { CELLS_FILE, fillCells } from './write-cells.js';
@@ -11,7 +8,6 @@ import { openOutputFolder, type OutputFolder } from './output-folder.js';
 import { writeRunRecord } from './write-run-record.js';
 import { openTestFiles, type TestFiles } from './write-test.js';
 import type { ReductionScope } from './scratch.js';
-import { takeTestThreads, type TestThread } from './test-threads.js';
 
 /**
  * The `merge` stage: Benjamini–Hochberg over the whole screen, and the result files.
@@ -36,35 +32,29 @@ async function writeResults(
   history: JobHistory,
 ): Promise<readonly string[]> {
   const { parameters } = scope.context;
-  const { tests } = parameters;
   // The names of the cells are read in a thread of their own meanwhile.
   const cells = fillCells(scope, output.path);
   const beside: Promise<unknown>[] = [cells];
   // Failures are looked at when all of it is waited for.
   cells.catch(() => undefined);
-  const open = new Map<TestName, TestFiles>();
+  const open: TestFiles[] = [];
   const written: string[] = [];
-  let helpers: readonly TestThread[] = [];
   try {
     const frozen = await readFrozen(scope);
     const fits = await readFits(scope);
-    helpers = takeTestThreads(scope.context);
-    const passValues = Math.floor(PASS_VALUES / (1 + helpers.length));
-    const here: OpenTest = (test) => openTestFiles(scope, output.path, test, frozen, fits, passValues);
-    const openers = [
-      here,
-      ...helpers.map((thread): OpenTest => {
-        const { share } = scope;
-        return (test) => thread.open({ share, folder: output.path, test, passValues });
-      }),
-    ];
-    await fillTests(scope, openers, open, beside);
+    for (const test of parameters.tests) open.push(await openTestFiles(scope, output.path, test, frozen, fits));
+    for (const [i, files] of open.entries()) {
+      await files.fill((fraction) => scope.report((i + fraction) / open.length));
+      const settled = files.settle();
+      settled.catch(() => undefined);
+      beside.push(settled);
+    }
     await Promise.all(beside);
     scope.checkCancelled();
     await scope.confirmLock();
     // Results of an earlier run are whole only until the first of them is replaced.
     await openStore(parameters.output).removeAll('run.json');
-    for (const test of tests) written.push(...((await open.get(test)?.close()) ?? []));
+    for (const files of open) written.push(...(await files.close()));
     await (await cells).close();
     written.push(CELLS_FILE);
     await output.publish(written);
@@ -73,51 +63,11 @@ async function writeResults(
     return warnings;
   } catch (error) {
     await Promise.allSettled(beside);
-    // A thread that has died leaves its files hidden, as a process does.
-    await Promise.allSettled([...open.values()].map((files) => files.abort()));
+    for (const files of open) await files.abort();
     await cells.then(
       (table) => table.abort(),
       () => undefined,
     );
     throw error;
-  } finally {
-    for (const thread of helpers) await thread.end();
   }
-}
-
-type OpenTest = (test: TestName) => Promise<TestFiles>;
-
-/**
- * Writes the files of all tests, each thread one after the other.
- *
- * @param openers - one for each thread
- * @param open - where the files go once they are open
- * @param beside - where what has to be waited for goes: files are synced while the next are written
- */
-async function fillTests(
-  scope: ReductionScope,
-  openers: readonly OpenTest[],
-  open: Map<TestName, TestFiles>,
-  beside: Promise<unknown>[],
-): Promise<void> {
-  const { tests } = scope.context.parameters;
-  const fractions = tests.map(() => 0);
-  const queue = [...tests.entries()];
-  const work = async (openTest: OpenTest): Promise<void> => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const [i, test] = next;
-      const files = await openTest(test);
-      open.set(test, files);
-      await files.fill((fraction) => {
-        fractions[i] = fraction;
-        scope.report(fractions.reduce((sum, part) => sum + part, 0) / tests.length);
-      });
-      const settled = files.settle();
-      settled.catch(() => undefined);
-      beside.push(settled);
-    }
-  };
-  // All of them end before anything is tidied up.
-  const ends = await Promise.allSettled(openers.map(work));
-  for (const end of ends) if (end.status === 'rejected') throw toShardexError(end.reason, 'writing results');
 }

@@ -8,17 +8,8 @@ import {
 import { CancelledError } from '@shardex/shared/errors';
 import { openStore, type ObjectStore } from '@shardex/shared/storage';
 
-/** What makes a scope, by value: another thread can open it too. */
-export interface ScopeShare {
-  readonly scratchUri: string;
-  readonly outputs: Readonly<Record<string, readonly string[]>>;
-  /** One Int32: 1 asks to stop. */
-  readonly cancelFlag: SharedArrayBuffer;
-}
-
 /** What a reduction works with: the job's scratch, and how to say how far it is. */
 export interface ReductionScope {
-  readonly share: ScopeShare;
   readonly store: ObjectStore;
   readonly context: JobContext;
   /** Outputs of each worker stage, in task order. */
@@ -45,23 +36,24 @@ export async function withArtifact<Meta, Result>(
 }
 
 export async function openScope(
-  { scratchUri, outputs, cancelFlag }: ScopeShare,
-  { report, confirmLock }: Partial<Pick<ReductionScope, 'report' | 'confirmLock'>> = {},
+  scratchUri: string,
+  outputs: Readonly<Record<string, readonly string[]>>,
+  report: (fraction: number) => void,
+  isCancelled: () => boolean,
+  confirmLock: () => Promise<void>,
 ): Promise<ReductionScope> {
   const store = openStore(scratchUri);
   const context = await withArtifact<JobContext, JobContext>(store, SCRATCH_NAMES.context, (reader) =>
     Promise.resolve(reader.meta),
   );
-  const cancelled = new Int32Array(cancelFlag);
   return {
-    share: { scratchUri, outputs, cancelFlag },
     store,
     context,
     outputs,
-    report: report ?? (() => undefined),
-    confirmLock: confirmLock ?? (() => Promise.resolve()),
+    report,
+    confirmLock,
     checkCancelled: () => {
-      if (Atomics.load(cancelled, 0) === 1) throw new CancelledError('the job was cancelled');
+      if (isCancelled()) throw new CancelledError('the job was cancelled');
     },
   };
 }

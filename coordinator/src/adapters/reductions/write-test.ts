@@ -28,22 +28,16 @@ export interface TestFiles {
   abort(): Promise<void>;
 }
 
-/**
- * Opens the files of one test in every format asked for.
- *
- * @param folder - a local one
- * @param passValues - p-values that the adjustment over the whole screen may keep at a time
- */
+/** Opens the files of one test in every format asked for. @param folder - a local one */
 export async function openTestFiles(
   scope: ReductionScope,
   folder: string,
   test: TestName,
   frozen: FrozenSummary,
   fits: FitOutputs,
-  passValues: number,
 ): Promise<TestFiles> {
   const { parameters } = scope.context;
-  const adjust = await screenWide(scope, test, fits, passValues);
+  const adjust = await screenWide(scope, test, fits);
   const layers = resultLayers(test, parameters);
   const base = join(folder, TEST_OUTPUTS[test].file);
   const formats = new Set<OutputFormat>(parameters.formats);
