@@ -22,6 +22,8 @@ export default defineConfig({
   test: {
     testTimeout: 180_000,
     hookTimeout: 180_000,
+    // What is waited for comes when a process or a page gets to it; the default of one second is a test of the machine.
+    expect: { poll: { timeout: 60_000 } },
     pool: 'forks',
     maxWorkers: 2,
     projects: [
