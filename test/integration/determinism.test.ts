@@ -78,3 +78,32 @@ describe('the same bytes', () => {
     expect(await hashes(join(folder, `killed-${stage}`), FILES)).toEqual(expected);
   });
 });
+
+describe('a fit output of more rows than are merged at a time', () => {
+  /** 750,000 pairs: above BLOCK_PAIRS of coordinator/src/adapters/reductions/fit-outputs.ts. */
+  const LARGE = '--cells 900 --genes 5000 --perturbations 150 --depth 150 --seed 7';
+  const RESULTS = ['nb_glm.h5ad', 'wilcoxon.h5ad', 't_test.h5ad'];
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'shardex-test-'));
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  it('gives the bytes of several small ones, shrunken fold changes included', async () => {
+    const screen = await simulatedScreen(folder, LARGE);
+    const [whole, parts] = [join(folder, 'whole'), join(folder, 'parts')];
+    const fitTasks: number[] = [];
+    for (const [output, taskNonzeros] of [
+      [whole, 1e9],
+      [parts, 3e6],
+    ] as const) {
+      const job = await runCluster(screen, output, { workers: 2, taskNonzeros, parameters: { shrink: 'apeglm' } });
+      expect(job.state, job.failure?.message).toBe(JobState.SUCCEEDED);
+      const { stages } = JSON.parse(await readFile(join(output, 'run.json'), 'utf8')) as RunRecord;
+      fitTasks.push(stages.find(({ name }) => name === 'fit')?.tasks ?? 0);
+    }
+    expect(fitTasks[0]).toBe(1);
+    expect(fitTasks[1]).toBeGreaterThan(4);
+    expect(await hashes(whole, RESULTS)).toEqual(await hashes(parts, RESULTS));
+  });
+});

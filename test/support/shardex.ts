@@ -42,11 +42,12 @@ export async function withFolder<Result>(body: (folder: string) => Promise<Resul
   }
 }
 
+const SMALL_SCREEN = '--cells 1500 --genes 300 --perturbations 12 --depth 600 --seed 7';
+
 /** A simulated screen small enough for seconds, large enough for several tasks a stage. */
-export async function simulatedScreen(folder: string): Promise<string> {
+export async function simulatedScreen(folder: string, sizes = SMALL_SCREEN): Promise<string> {
   const path = join(folder, 'screen.h5ad');
-  const sizes = ['--cells', '1500', '--genes', '300', '--perturbations', '12', '--depth', '600', '--seed', '7'];
-  const outcome = await shardex(['simulate', path, ...sizes]);
+  const outcome = await shardex(['simulate', path, ...sizes.split(' ')]);
   if (outcome.exitCode !== 0) throw new Error(`simulate failed: ${outcome.stderr}`);
   return path;
 }
