@@ -271,7 +271,10 @@ export function workOfTask(spec: TaskSpec, groups: GroupSizes | null): number {
   }
 }
 
-/** What a gene of a group costs, in nonzeros: docs/scaling.md has the costs of both. */
+/**
+ * What a gene of a group costs, in nonzeros. Dispersion: 44 points of a profile at 36 ns (test/bench/kernels.mjs) against some 16 ns
+ * to read and add up a nonzero; fit: as cost-model.ts has it. A share of work depends on it, no result.
+ */
 const GENE_WORK = { dispersion: 100, fit: 25 } as const;
 
 /** A group costs its nonzeros to read and its genes to fit. */
