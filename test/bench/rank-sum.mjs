@@ -1,8 +1,11 @@
 // Costs of the rank-sum and moment kernels on simulated expression, in WebAssembly and in their plain twins.
 // Run after `npm run build`:
 //   node test/bench/rank-sum.mjs
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { KernelHeap, MomentAccumulator, rankSumAgainstControl, sortColumns, tieTerms } from '@shardex/shared/kernels';
 import { GlobalBenjaminiHochberg, log10StudentTwoSided, normalTwoSided, studentTwoSided } from '@shardex/shared/stats';
+import { UnnamedFile } from '@shardex/shared/storage';
 import { countMomentsReference } from '../../shared/dist/kernels/moment-accumulator.reference.js';
 import { rankSumReference } from '../../shared/dist/kernels/rank-sum.reference.js';
 import { sortColumnsReference } from '../../shared/dist/kernels/sort-columns.reference.js';
@@ -198,8 +201,10 @@ report(
   'Benjamini–Hochberg over the screen',
   'value',
   fastest(() => {
-    const family = new GlobalBenjaminiHochberg(SCREEN);
+    const family = new GlobalBenjaminiHochberg(() => UnnamedFile.beside(join(tmpdir(), 'screen')));
     family.add(pValues);
+    while (family.nextPass()) family.collect(pValues);
     family.adjustAll(pValues, adjusted);
+    family.close();
   }) / SCREEN,
 );

@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { InvariantBrokenError } from '../errors/index.js';
 import { benjaminiHochberg } from './benjamini-hochberg.js';
-import { GlobalBenjaminiHochberg } from './global-benjamini-hochberg.js';
 import { sortUnitInterval } from './sort-unit-interval.js';
 
 /** The definition, in quadratic time. */
@@ -61,76 +60,6 @@ describe('Benjamini–Hochberg', () => {
 
   it('refuses p-values outside [0, 1]', () => {
     for (const p of [1.0000001, -1e-9, Infinity]) expect(() => adjusted([p])).toThrow(InvariantBrokenError);
-  });
-});
-
-describe('Benjamini–Hochberg of a family in chunks', () => {
-  const inChunks = (pValues: Float64Array, chunk: number, passValues?: number): { q: number[]; passes: number } => {
-    const family = new GlobalBenjaminiHochberg(passValues);
-    const eachChunk = (look: (values: Float64Array) => void): void => {
-      for (let i = 0; i < pValues.length; i += chunk) look(pValues.subarray(i, i + chunk));
-    };
-    eachChunk((values) => family.add(values));
-    let passes = 0;
-    for (; family.nextPass(); passes++) eachChunk((values) => family.collect(values));
-    const q = new Float64Array(pValues.length);
-    family.adjustAll(pValues, q);
-    expect(family.count).toBe(pValues.filter((p) => !Number.isNaN(p)).length);
-    return { q: [...q], passes };
-  };
-
-  it('has the same bits as in one piece, whatever the chunks, their order and the passes', () => {
-    fc.assert(
-      fc.property(
-        fc.array(pValue, { maxLength: 200 }),
-        fc.integer({ min: 1, max: 50 }),
-        fc.integer({ min: 1, max: 100 }),
-        (pValues, chunk, passValues) => {
-          const { q } = inChunks(Float64Array.from(pValues).reverse(), chunk, passValues);
-          expect(q.reverse()).toEqual(adjusted(pValues));
-        },
-      ),
-      { seed: 12, numRuns: 100 },
-    );
-  });
-
-  it('has them for a screen of which a part is significant, in one pass or several', () => {
-    // Bins of many values, and stretches of bins in which nothing changes.
-    const random = fc.sample(fc.double({ min: 0, max: 1, noNaN: true }), { seed: 5, numRuns: 1 })[0];
-    const pValues = Float64Array.from({ length: 60_000 }, (_, i) => {
-      const uniform = (i * 0.6180339887498949 + random) % 1;
-      return i % 7 === 0 ? uniform ** 8 : i % 11 === 0 ? Math.round(uniform * 50) / 50 : uniform;
-    });
-    const expected = adjusted([...pValues]);
-    expect(inChunks(pValues, 7_000)).toEqual({ q: expected, passes: 1 });
-    const several = inChunks(pValues, 7_000, 5_000);
-    expect(several.q).toEqual(expected);
-    expect(several.passes).toBeGreaterThan(1);
-  });
-
-  it('needs no pass when nothing can be below 1, or there is nothing', () => {
-    expect(inChunks(Float64Array.of(1, NaN, 1), 2)).toEqual({ q: [1, NaN, 1], passes: 0 });
-    expect(inChunks(new Float64Array(0), 2)).toEqual({ q: [], passes: 0 });
-    expect(inChunks(Float64Array.of(NaN), 2)).toEqual({ q: [NaN], passes: 0 });
-  });
-
-  it('gives a p-value that was never added the adjusted value of the next larger one', () => {
-    const family = new GlobalBenjaminiHochberg();
-    family.add(Float64Array.of(0.01, 0.5));
-    while (family.nextPass()) family.collect(Float64Array.of(0.01, 0.5));
-    const q = new Float64Array(5);
-    family.adjustAll(Float64Array.of(0, 0.005, 0.2, 0.7, 1), q);
-    expect([...q]).toEqual([0.02, 0.02, 0.5, 1, 1]);
-  });
-
-  it('refuses p-values outside [0, 1], and what comes too early or too late', () => {
-    const family = new GlobalBenjaminiHochberg();
-    expect(() => family.add(Float64Array.of(1.0000001))).toThrow(InvariantBrokenError);
-    expect(() => family.add(Float64Array.of(-1e-9))).toThrow(InvariantBrokenError);
-    family.add(Float64Array.of(0.5));
-    expect(() => family.adjustAll(Float64Array.of(0.5), new Float64Array(1))).toThrow(InvariantBrokenError);
-    while (family.nextPass()) family.collect(Float64Array.of(0.5));
-    expect(() => family.add(Float64Array.of(0.5))).toThrow(InvariantBrokenError);
   });
 });
 

@@ -12,7 +12,7 @@ export * from './gene-profile.js';
 export * from './exact-sum.js';
 export * from './median-of-ratios.js';
 export * from './benjamini-hochberg.js';
-export * from './global-benjamini-hochberg.js';
+export * from './screen-adjustment/index.js';
 export * from './normal-tail.js';
 export * from './student-tail.js';
 export * from './arm-moments.js';

@@ -2,7 +2,15 @@ import { mkdtemp, mkdir, readdir, rm, writeFile, open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { FileByteSource, FolderStore, joinUri, openByteSource, openStore, splitObjectUri } from './index.js';
+import {
+  FileByteSource,
+  FolderStore,
+  joinUri,
+  openByteSource,
+  openStore,
+  splitObjectUri,
+  UnnamedFile,
+} from './index.js';
 
 let folder: string;
 beforeEach(async () => {
@@ -94,5 +102,29 @@ describe('an address', () => {
     expect(splitObjectUri('s3://bucket/a/b.h5ad')).toEqual({ folder: 's3://bucket/a', name: 'b.h5ad' });
     expect(splitObjectUri('s3://bucket/b.h5ad')).toEqual({ folder: 's3://bucket', name: 'b.h5ad' });
     expect(() => splitObjectUri('s3://bucket')).toThrowError('s3://bucket names no object');
+  });
+});
+
+describe('an unnamed file', () => {
+  it('holds what was written anywhere in it, and leaves nothing in the folder', async () => {
+    const file = UnnamedFile.beside(join(folder, 'table'));
+    expect(await readdir(folder)).toEqual([]);
+    file.write(bytes(4, 5), 3);
+    file.write(bytes(1, 2, 3), 0);
+    const target = new Uint8Array(4);
+    file.read(target, 1);
+    expect([...target]).toEqual([2, 3, 4, 5]);
+    file.close();
+    file.close();
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('says where it ends early, and where none can be made', () => {
+    const file = UnnamedFile.beside(join(folder, 'table'));
+    file.write(bytes(1, 2), 0);
+    expect(() => file.read(new Uint8Array(3), 0)).toThrow(`a temporary file in ${folder} ends early`);
+    file.close();
+    const absent = join(folder, 'absent');
+    expect(() => UnnamedFile.beside(join(absent, 'table'))).toThrow(`making a temporary file in ${absent}`);
   });
 });

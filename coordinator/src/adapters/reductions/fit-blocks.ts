@@ -2,6 +2,7 @@ import { fitArrayName, type BundleReader, type FitSummary, type ResultLayer } fr
 import type { TestName } from '@shardex/shared/config';
 import type { MatrixRows } from '@shardex/shared/h5ad';
 import { bonferroni, countTests, GlobalBenjaminiHochberg } from '@shardex/shared/stats';
+import { UnnamedFile } from '@shardex/shared/storage';
 import type { FitBlock, FitOutputs } from './fit-outputs.js';
 import { withArtifact, type ReductionScope } from './scratch.js';
 
@@ -15,12 +16,24 @@ export interface ScreenWide {
   /** out[i] = the adjusted value of pValues[i]. */
   adjustAll(pValues: Float64Array, out: Float64Array): void;
   readonly testedPerRow: Int32Array;
+  /** Gives back what did not fit into memory. */
+  close(): void;
 }
 
-/** What the adjustment over the whole screen needs to know, from passes over all p-values of a test. */
-export async function screenWide(scope: ReductionScope, test: TestName, fits: FitOutputs): Promise<ScreenWide> {
+/**
+ * What the adjustment over the whole screen needs to know, from at most two passes over all p-values of a test.
+ *
+ * @param file - one of the results: what does not fit into memory goes beside it
+ */
+export async function screenWide(
+  scope: ReductionScope,
+  test: TestName,
+  fits: FitOutputs,
+  file: string,
+): Promise<ScreenWide> {
   const { nGenes, parameters } = scope.context;
-  const global = parameters.correction === 'bonferroni' ? null : new GlobalBenjaminiHochberg();
+  const global =
+    parameters.correction === 'bonferroni' ? null : new GlobalBenjaminiHochberg(() => UnnamedFile.beside(file));
   let nTests = 0;
   const testedPerRow = new Int32Array(fits.groups.length);
   const eachBlock = async (look: (pValues: Float64Array, block: FitBlock) => void): Promise<void> => {
@@ -32,15 +45,21 @@ export async function screenWide(scope: ReductionScope, test: TestName, fits: Fi
       look(await withArtifact(scope.store, block.name, read), block);
     }
   };
-  await eachBlock((pValues, { rowBegin, rowEnd }) => {
-    for (let row = rowBegin; row < rowEnd; row++) {
-      const begin = (row - rowBegin) * nGenes;
-      testedPerRow[row] = countTests(pValues.subarray(begin, begin + nGenes));
-      nTests += testedPerRow[row];
-    }
-    global?.add(pValues);
-  });
-  while (global?.nextPass() === true) await eachBlock((pValues) => global.collect(pValues));
+  const close = (): void => global?.close();
+  try {
+    await eachBlock((pValues, { rowBegin, rowEnd }) => {
+      for (let row = rowBegin; row < rowEnd; row++) {
+        const begin = (row - rowBegin) * nGenes;
+        testedPerRow[row] = countTests(pValues.subarray(begin, begin + nGenes));
+        nTests += testedPerRow[row];
+      }
+      global?.add(pValues);
+    });
+    while (global?.nextPass() === true) await eachBlock((pValues) => global.collect(pValues));
+  } catch (error) {
+    close();
+    throw error;
+  }
   return {
     nTests,
     testedPerRow,
@@ -48,6 +67,7 @@ export async function screenWide(scope: ReductionScope, test: TestName, fits: Fi
       if (global === null) bonferroni(pValues, out, nTests);
       else global.adjustAll(pValues, out);
     },
+    close,
   };
 }
 

@@ -37,9 +37,9 @@ export async function openTestFiles(
   fits: FitOutputs,
 ): Promise<TestFiles> {
   const { parameters } = scope.context;
-  const adjust = await screenWide(scope, test, fits);
   const layers = resultLayers(test, parameters);
   const base = join(folder, TEST_OUTPUTS[test].file);
+  const adjust = await screenWide(scope, test, fits, `${base}.h5ad`);
   const formats = new Set<OutputFormat>(parameters.formats);
   const ranked = parameters.scanpy && formats.has('h5ad') ? await RankedGenes.collect(scope, test, fits, adjust) : null;
   const h5ad = formats.has('h5ad')
@@ -65,6 +65,7 @@ export async function openTestFiles(
         for (const table of tables) await appendTidy(table, scope, layers, arrays, block, fits);
         report((i + 1) / fits.blocks.length);
       }
+      adjust.close();
     },
     async settle() {
       await Promise.all([h5ad?.settle(), ...tables.map((table) => table.settle())]);
@@ -75,6 +76,7 @@ export async function openTestFiles(
       return names;
     },
     async abort() {
+      adjust.close();
       await h5ad?.abort();
       for (const table of tables) await table.abort();
     },
