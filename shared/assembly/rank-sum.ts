@@ -106,6 +106,7 @@ export function rankSums(
     const width = indexColumn(control, controlLength, lookups, starts);
     const steps = halvings(longestBucket);
     const run = longestRun;
+    const runSteps = halvings(run);
     const lowest = controlLength > 0 ? load<u64>(control) : 0;
     const highest = controlLength > 0 ? load<u64>(control + (<usize>(controlLength - 1) << 3)) : 0;
 
@@ -136,9 +137,9 @@ export function rankSums(
             for (let i: u32 = 0; i < run; i++) {
               equal += <u32>(below + i < controlLength) & <u32>(load<u64>(found + (<usize>i << 3)) == key);
             }
-          } else if (below < controlLength && load<u64>(found) == key) {
+          } else {
             // Keys are whole numbers here, so the first key beyond is the lower bound of key + 1.
-            equal = lowerBound(found, controlLength - below, key + 1, halvings(controlLength - below));
+            equal = lowerBound(found, min(run, controlLength - below), key + 1, runSteps);
           }
           twiceBelow += 2 * <u64>below + <u64>equal;
           copy = select<u32>(copy + 1, 0, key == previous);
