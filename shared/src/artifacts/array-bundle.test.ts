@@ -57,6 +57,15 @@ describe('a bundle', () => {
     }
   });
 
+  it('reads an array into memory that is there, and nothing else', async () => {
+    const large = Float64Array.from({ length: 70_000 }, (_, i) => i / 7);
+    const reader = await BundleReader.open(inMemory(joined(encodeBundle(null, { large }))));
+    const memory = new Float64Array(new SharedArrayBuffer((large.length + 2) * 8));
+    await reader.f64Into('large', memory.subarray(1, large.length + 1));
+    expect(memory).toEqual(Float64Array.of(0, ...large, 0));
+    await expect(reader.f64Into('large', memory)).rejects.toMatchObject({ tag: 'InvariantBroken' });
+  });
+
   it('has the same bytes for the same content', () => {
     const make = (): Uint8Array => joined(encodeBundle({ a: 1 }, { x: Float64Array.of(1, 2), y: Uint8Array.of(3) }));
     expect(make()).toEqual(make());
@@ -69,8 +78,12 @@ describe('a bundle', () => {
       const damaged = bytes.slice();
       damaged[at] ^= 4;
       const store = { uri: 'scratch', open: () => Promise.resolve(inMemory(damaged)) } as unknown as ObjectStore;
-      const read = async (): Promise<unknown> => (await openArtifact(store, 'scan/1')).f64('x');
-      await expect(read(), `byte ${at}`).rejects.toMatchObject({ tag: 'ResultLost', details: { output: 'scan/1' } });
+      const open = (): Promise<BundleReader<unknown>> => openArtifact(store, 'scan/1');
+      const lost = { tag: 'ResultLost', details: { output: 'scan/1' } };
+      const read = async (): Promise<unknown> => (await open()).f64('x');
+      await expect(read(), `byte ${at}`).rejects.toMatchObject(lost);
+      const readInto = async (): Promise<unknown> => (await open()).f64Into('x', new Float64Array(40));
+      await expect(readInto(), `byte ${at}`).rejects.toMatchObject(lost);
     }
   });
 });

@@ -143,23 +143,38 @@ export class BundleReader<Meta> {
     return (await this.read(name, 'i64', begin, end)) as BigInt64Array;
   }
 
+  /**
+   * Reads a whole f64 array into memory that is there already, in the kernel heap for one.
+   *
+   * @param target - as long as the array
+   */
+  async f64Into(name: string, target: Float64Array): Promise<void> {
+    const entry = this.entry(name, 'f64');
+    if (target.length !== entry.length) {
+      throw new InvariantBrokenError(`array "${name}" has ${entry.length} elements, not ${target.length}`);
+    }
+    await this.readBlocks(entry, 0, bytesOf(target));
+  }
+
   async close(): Promise<void> {
     await this.source.close();
   }
 
-  private entry(name: string): ArrayEntry {
+  private entry(name: string, dtype?: Dtype): ArrayEntry {
     const entry = this.entries.get(name);
     if (entry === undefined) {
       throw new InvariantBrokenError(`${this.source.uri} holds no array "${name}"`, {
         details: { present: [...this.entries.keys()].join(',') },
       });
     }
+    if (dtype !== undefined && entry.dtype !== dtype) {
+      throw new InvariantBrokenError(`array "${name}" is ${entry.dtype}, not ${dtype}`);
+    }
     return entry;
   }
 
   private async read(name: string, dtype: Dtype, begin = 0, end?: number): Promise<BundleArray> {
-    const entry = this.entry(name);
-    if (entry.dtype !== dtype) throw new InvariantBrokenError(`array "${name}" is ${entry.dtype}, not ${dtype}`);
+    const entry = this.entry(name, dtype);
     const constructor = CONSTRUCTORS[dtype];
     const width = constructor.BYTES_PER_ELEMENT;
     const byteBegin = begin * width;
@@ -168,12 +183,17 @@ export class BundleReader<Meta> {
     const blockBegin = Math.floor(byteBegin / CHECK_BYTES) * CHECK_BYTES;
     const blockEnd = Math.min(Math.ceil(byteEnd / CHECK_BYTES) * CHECK_BYTES, entry.length * width);
     const bytes = new Uint8Array(Math.max(0, blockEnd - blockBegin));
-    if (bytes.length > 0) await this.source.readInto(this.base + entry.offset + blockBegin, bytes);
-    for (let at = 0; at < bytes.length; at += CHECK_BYTES) {
-      const expected = entry.crc[(blockBegin + at) / CHECK_BYTES];
-      if (crc32(bytes.subarray(at, at + CHECK_BYTES)) !== expected) throw this.damage(this.source, `array "${name}"`);
-    }
+    await this.readBlocks(entry, blockBegin, bytes);
     return new constructor(bytes.buffer, byteBegin - blockBegin, (byteEnd - byteBegin) / width);
+  }
+
+  /** Reads and verifies the array's bytes from `blockBegin` on, whole checked blocks up to its end. */
+  private async readBlocks({ name, offset, crc }: ArrayEntry, blockBegin: number, target: Uint8Array): Promise<void> {
+    if (target.length > 0) await this.source.readInto(this.base + offset + blockBegin, target);
+    for (let at = 0; at < target.length; at += CHECK_BYTES) {
+      const expected = crc[(blockBegin + at) / CHECK_BYTES];
+      if (crc32(target.subarray(at, at + CHECK_BYTES)) !== expected) throw this.damage(this.source, `array "${name}"`);
+    }
   }
 }
 
