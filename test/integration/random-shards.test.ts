@@ -16,16 +16,19 @@ const GENES = 30;
 const PERTURBATIONS = 6;
 const FILES = ['nb_glm.h5ad', 'wilcoxon.h5ad', 't_test.h5ad', 'cells.parquet'];
 const MEMORY_BYTES = 2 ** 26;
+/** Too little to read rows ahead, or to keep the control's columns from one fit to the next. */
+const TIGHT_BYTES = 2 ** 10;
 /** A sharding takes about a second. */
 const RUNS = 12;
 
-/** Where each stage is cut, and in which order its tasks run: numbers that sort them. */
+/** Where each stage is cut, in which order its tasks run (numbers that sort them), and with how much memory. */
 interface Sharding {
   readonly scan: readonly number[];
   readonly control: readonly number[];
   readonly dispersion: readonly number[];
   readonly fit: readonly number[];
   readonly order: readonly number[];
+  readonly memoryBytes: number;
 }
 
 const cuts = (begin: number, end: number): fc.Arbitrary<number[]> =>
@@ -39,6 +42,7 @@ const sharding: fc.Arbitrary<Sharding> = fc.record({
   dispersion: cuts(0, PERTURBATIONS + 1),
   fit: cuts(1, PERTURBATIONS + 1),
   order: fc.array(fc.nat(), { minLength: 8, maxLength: 8 }),
+  memoryBytes: fc.constantFrom(MEMORY_BYTES, TIGHT_BYTES),
 });
 const WHOLE: Sharding = {
   scan: [0, CELLS],
@@ -46,6 +50,7 @@ const WHOLE: Sharding = {
   dispersion: [0, PERTURBATIONS + 1],
   fit: [1, PERTURBATIONS + 1],
   order: [],
+  memoryBytes: MEMORY_BYTES,
 };
 
 function specsOf(stage: string, { scan, control, dispersion, fit }: Sharding): TaskSpec[] {
@@ -80,7 +85,7 @@ describe('any sharding, merged, equals the whole', () => {
   async function run(how: Sharding, options: Partial<DeParameters>): Promise<Record<string, string>> {
     const output = join(folder, `out-${++runs}`);
     const planner = new DePlanner(
-      () => ({ slots: 1, memoryBytes: MEMORY_BYTES }),
+      () => ({ slots: 1, memoryBytes: how.memoryBytes }),
       () => {
         throw new RangeError('nobody reads results here');
       },

@@ -145,6 +145,11 @@ export class KernelHeap {
     this.top = mark;
   }
 
+  /** Gives back everything: no array in the heap may be used any more. */
+  clear(): void {
+    this.top = this.base;
+  }
+
   /** Runs `body` and gives back everything it allocated, also when it throws. */
   scoped<Result>(body: () => Result): Result {
     const mark = this.mark();

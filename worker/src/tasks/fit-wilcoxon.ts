@@ -1,7 +1,7 @@
-import type { BundleReader, ControlSummary } from '@shardex/shared/artifacts';
 import { CancelledError } from '@shardex/shared/errors';
 import { rankSumAgainstControl, type GroupKeys, type SortedControl } from '@shardex/shared/kernels';
 import { rankSumTest, StratifiedRankSums } from '@shardex/shared/stats';
+import { keptColumns, loadColumns, type ControlColumns } from './control-columns.js';
 import type { FitRows } from './fit-rows.js';
 import type { FrozenStatistics } from './frozen-control.js';
 import type { GroupRows } from './group-rows.js';
@@ -22,7 +22,7 @@ interface GeneChunk {
  * The Wilcoxon rank-sum test of a task's perturbations against the control, within strata if the run has any.
  *
  * The rank keys of all perturbations are laid out gene by gene; then the control's sorted columns pass by in chunks of genes,
- * each loaded once a task, and every perturbation is ranked against them.
+ * each loaded once a task unless the thread keeps them, and every perturbation is ranked against them.
  */
 export class RankTest {
   private readonly nStrata: number;
@@ -67,13 +67,14 @@ export class RankTest {
     for (const [row, group] of this.groups.entries()) await this.countStrata(row, group);
     this.layOut();
     for (const [row, group] of this.groups.entries()) await this.scatter(row, group);
-    const { heap, runtime } = this.scope;
+    const { heap, job, runtime } = this.scope;
+    const kept = keptColumns(job);
     const layers = this.groups.map((_, row) => new RankLayers(results, row));
     for (const [i, chunk] of this.chunks.entries()) {
       if (runtime.signal.aborted) throw new CancelledError('the task was abandoned');
       const mark = heap.mark();
       try {
-        const controls = await this.loadControl(this.control.chunks[i], chunk);
+        const controls = kept?.[i] ?? (await loadColumns(heap, this.control.chunks[i]));
         if (this.strata === null) this.rank(chunk, controls[0], layers);
         else this.rankStrata(chunk, controls, layers);
       } finally {
@@ -127,21 +128,6 @@ export class RankTest {
     }
   }
 
-  /** The control's sorted columns of a chunk, one a stratum. */
-  private async loadControl(frozen: BundleReader<ControlSummary>, { nGenes }: GeneChunk): Promise<SortedControl[]> {
-    const { heap } = this.scope;
-    const keys = heap.copyF64(await frozen.f64('keys'));
-    const offsets = heap.copyU32(await frozen.u32('keyOffsets'));
-    const ties = heap.copyF64(await frozen.f64('tieSums'));
-    const cells = this.strata === null ? [this.control.cells] : await frozen.u32('stratumCells');
-    return Array.from(cells, (nCells, stratum) => ({
-      keys,
-      offsets: offsets.subarray(stratum * nGenes, (stratum + 1) * nGenes + 1),
-      ties: ties.subarray(stratum * nGenes, (stratum + 1) * nGenes),
-      nCells,
-    }));
-  }
-
   /** The groups' keys in one stratum of a chunk. */
   private keysOf({ nGenes, offsets }: GeneChunk, stratum: number): GroupKeys & { readonly sizes: Uint32Array } {
     const { length } = this.groups;
@@ -168,7 +154,7 @@ export class RankTest {
   }
 
   /** Ranks within every stratum and adds the strata up in their order. */
-  private rankStrata(chunk: GeneChunk, controls: readonly SortedControl[], layers: readonly RankLayers[]): void {
+  private rankStrata(chunk: GeneChunk, controls: ControlColumns, layers: readonly RankLayers[]): void {
     const { heap, job } = this.scope;
     const { tieCorrect, batchWeights: weights } = job.context.parameters;
     const { geneBegin, nGenes } = chunk;

@@ -2,6 +2,7 @@ import type { TaskAssignment, TaskReport } from '@shardex/shared/artifacts';
 import { KernelHeap } from '@shardex/shared/kernels';
 import { commitOutput, type TaskOutput } from './commit.js';
 import type { RunTask } from './contract.js';
+import { prepareHeap } from './control-columns.js';
 import { runControl } from './control.js';
 import { runDispersion } from './dispersion.js';
 import { runFit } from './fit.js';
@@ -23,20 +24,28 @@ let current: { readonly scratchUri: string; readonly job: Promise<JobData> } | n
 export const runTask: RunTask = async (assignment, runtime) => {
   heap ??= KernelHeap.create(runtime.memoryBytes);
   const job = await jobOf(assignment.scratchUri);
-  const mark = heap.mark();
   try {
-    const output = await compute({ job, heap, assignment, runtime });
-    await commitOutput(job.store, assignment.output, output.parts);
-    return report(assignment, output);
+    return await runOn({ job, heap, assignment, runtime });
   } catch (error) {
     // Whatever went wrong, the next attempt reads everything afresh.
     current = null;
     await job.close();
     throw error;
+  }
+};
+
+async function runOn(scope: TaskScope): Promise<TaskReport> {
+  const { job, heap, assignment } = scope;
+  await prepareHeap(scope);
+  const mark = heap.mark();
+  try {
+    const output = await compute(scope);
+    await commitOutput(job.store, assignment.output, output.parts);
+    return report(assignment, output);
   } finally {
     heap.release(mark);
   }
-};
+}
 
 async function jobOf(scratchUri: string): Promise<JobData> {
   if (current?.scratchUri !== scratchUri) {
