@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { CliContext } from '../cli-context.js';
 import { addCoordinatorOption, withCoordinator, type CoordinatorFlags } from '../coordinator-option.js';
 import { plainEvent } from '../progress/job-view.js';
-import { formatMoment } from '../render/numbers.js';
+import { renderEvent } from '../render/event-line.js';
 import { paintFor } from '../render/paint.js';
 
 export function addLogsCommand(program: Command, context: CliContext): void {
@@ -17,10 +17,7 @@ export function addLogsCommand(program: Command, context: CliContext): void {
       const events = await withCoordinator(flags, context, (client) => client.events(jobId));
       const paint = paintFor(context.stdout);
       for (const event of events) {
-        const line =
-          flags.json === true
-            ? JSON.stringify(plainEvent(event))
-            : `${paint.dim(formatMoment(event.unixMs))}  ${event.text === '' ? event.kind : event.text}`;
+        const line = flags.json === true ? JSON.stringify(plainEvent(event)) : renderEvent(event, paint);
         context.stdout.write(`${line}\n`);
       }
     });

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { create, JobEventSchema } from '@shardex/proto';
 import { DEFAULT_DE_PARAMETERS, type DeParameters } from '@shardex/shared/config';
 import type { PlanSummary } from '../../domain/index.js';
+import { renderEvent } from './event-line.js';
 import { formatCount, formatDuration, formatMoment, formatNumber, formatQuantity, formatShare } from './numbers.js';
 import { paintFor } from './paint.js';
 import { renderPlan } from './plan.js';
@@ -140,4 +142,19 @@ describe('a plan', () => {
   it('says that nothing was looked at when no output was named', () => {
     expect(renderPlan(plan, { hasColour: false }, false)).toContain('no --out was named');
   });
+});
+
+describe('the story of a job', () => {
+  it.each([
+    [{ kind: 'job-started', text: 'the first work has begun' }, 'the first work has begun'],
+    [{ kind: 'stage-started', text: 'stage scan begins', stage: 'scan' }, 'stage scan begins'],
+    [{ kind: 'stage-planned', text: '3 tasks', stage: 'scan' }, 'scan: 3 tasks'],
+    [
+      { kind: 'task-granted', text: 'attempt 1', stage: 'scan', taskId: 'job-1/scan/0', workerId: 'w-node-1' },
+      'scan/0 at w-node-1: attempt 1',
+    ],
+    [{ kind: 'task-split', taskId: 'job-1/fit/3', stage: 'fit' }, 'fit/3: task-split'],
+  ])('says of %j what it is about', (event, line) =>
+    expect(renderEvent(create(JobEventSchema, event), paintFor({ hasColour: false }))).toBe(`-  ${line}`),
+  );
 });
