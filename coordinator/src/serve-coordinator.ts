@@ -60,6 +60,7 @@ export async function serveCoordinator(settings: CoordinatorSettings, signal: Ab
     if (signal.aborted) resolve(null);
   });
   const broken = await Promise.race([stopped, coordinator.engine.whenEnded]);
+  if (broken === null) logger.info('stopping; a second signal ends this process at once');
   await coordinator.stop({ graceMs: STOP_GRACE_MS });
   await tracing.close();
   if (broken !== null) throw broken;

@@ -221,6 +221,8 @@ describeWithPart({
 
       coordinator.kill('SIGTERM');
       await coordinator.exited;
+      // Also what it said at the end is its log.
+      expect(coordinator.stderr).not.toMatch(/^[^{]/m);
       coordinator = startCoordinator();
       await coordinator.said((line) => line.event === 'worker-registered');
       const job = ['de', at('data/screen.h5ad'), '--out', at('results/d')];

@@ -218,6 +218,18 @@ describe('de', () => {
       ].join('\n'),
     );
   });
+
+  it('leaves what a coordinator says when it is stopped to its log', async () => {
+    const context = fakeContext({
+      serve: async (_settings, signal) => {
+        context.interrupt();
+        expect(signal.aborted).toBe(true);
+        expect(() => context.interrupt()).toThrow(new ExitedError('130'));
+      },
+    });
+    expect(await runCli(['coordinator'], context)).toBe(0);
+    expect(context.stderr.text).toBe('');
+  });
 });
 
 describe('jobs of a coordinator', () => {

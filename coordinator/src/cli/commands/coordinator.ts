@@ -58,7 +58,8 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
       const inputs = { flags: settings, environment: context.environment, file };
       const { values } = resolveSettings<CoordinatorSettings>(COORDINATOR_SETTING_SPECS, inputs);
       const state = values.state === null ? null : absolutePath(context.folder, values.state);
-      await untilInterrupted(context, 'stopping', (signal) => context.services.serve({ ...values, state }, signal));
+      // All that it says is its log, one JSON object a line; also that it stops.
+      await untilInterrupted(context, null, (signal) => context.services.serve({ ...values, state }, signal));
     });
 }
 
