@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -70,6 +70,20 @@ describeWithPart({
       expect(job['JobState'], log('whole.log')).toBe('COMPLETED');
       expect(await hashes(output, RESULTS)).toEqual(expected);
       expect(log('whole.log').match(/"event":"worker-registered"/g)).toHaveLength(NODES);
+      // Workers took their leave: nobody killed them.
+      expect(log('whole.log').match(/"text":"drained"/g)).toHaveLength(NODES);
+      expect(log('whole.log')).not.toContain('srun: ');
+    });
+
+    it('ends with a sentence where the coordinator does not know who calls', async () => {
+      // Of somebody else: nobody here has it.
+      const tokens = join(folder, 'tokens');
+      await writeFile(tokens, `alice submit ${'0'.repeat(64)}\n`);
+      const options = ['--nodes=1', '--cpus-per-task=1', `--output=${join(folder, 'refused.log')}`];
+      const command = [...options, join(SCRIPTS, 'shardex.sbatch'), screen, '--out', join(folder, 'refused')];
+      const job = await ended(await slurm.submit(command, { ...PROGRAM, SHARDEX_TOKENS: tokens }));
+      expect(job['ExitCode'], log('refused.log')).toBe('2:0');
+      expect(log('refused.log')).toContain('shardex: the coordinator does not know who calls');
     });
 
     it('stops in order when its time is nearly up, queues itself again, and goes on where it was', async () => {
