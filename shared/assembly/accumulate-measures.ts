@@ -1,34 +1,28 @@
 // Compressed measures: S[j,k] += y_ij · l_k(log s_i) over the nonzeros of a block of rows.
 
-/** One SIMD vector of a gene's row of S: two nodes. */
-// @ts-ignore: decorator
-@inline
-function addVector(sums: usize, weights: usize, y: v128): void {
-  v128.store(sums, f64x2.add(v128.load(sums), f64x2.mul(y, v128.load(weights))));
-}
-
-/** Four vectors, eight nodes. */
+/** Four vectors of a gene's row of S, eight nodes. */
 // @ts-ignore: decorator
 @inline
 function addEight(sums: usize, weights: usize, y: v128): void {
-  addVector(sums, weights, y);
-  addVector(sums + 16, weights + 16, y);
-  addVector(sums + 32, weights + 32, y);
-  addVector(sums + 48, weights + 48, y);
+  v128.store(sums, f64x2.add(v128.load(sums), f64x2.mul(y, v128.load(weights))));
+  v128.store(sums, f64x2.add(v128.load(sums, 16), f64x2.mul(y, v128.load(weights, 16))), 16);
+  v128.store(sums, f64x2.add(v128.load(sums, 32), f64x2.mul(y, v128.load(weights, 32))), 32);
+  v128.store(sums, f64x2.add(v128.load(sums, 48), f64x2.mul(y, v128.load(weights, 48))), 48);
 }
 
-/** Adds y times a row's basis to a gene's sums; eights: bytes of the whole groups of eight nodes. */
+/** Adds y times a row's basis to a gene's sums; K is even. */
 // @ts-ignore: decorator
 @inline
-function addNodes(sums: usize, weights: usize, y: v128, K: u32, rowBytes: usize, eights: usize): void {
-  if (K == 16) {
-    addEight(sums, weights, y);
-    addEight(sums + 64, weights + 64, y);
-  } else {
-    let at: usize = 0;
-    for (; at < eights; at += 64) addEight(sums + at, weights + at, y);
-    for (; at < rowBytes; at += 16) addVector(sums + at, weights + at, y);
+function addNodes(sums: usize, weights: usize, y: v128, K: u32): void {
+  let left = K;
+  for (; left >= 8; left -= 8, sums += 64, weights += 64) addEight(sums, weights, y);
+  if (left & 4) {
+    v128.store(sums, f64x2.add(v128.load(sums), f64x2.mul(y, v128.load(weights))));
+    v128.store(sums, f64x2.add(v128.load(sums, 16), f64x2.mul(y, v128.load(weights, 16))), 16);
+    sums += 32;
+    weights += 32;
   }
+  if (left & 2) v128.store(sums, f64x2.add(v128.load(sums), f64x2.mul(y, v128.load(weights))));
 }
 
 /**
@@ -40,7 +34,6 @@ export function accumulateMeasures(
   S: usize, sumCounts: usize, nExpressing: usize,
 ): void {
   const rowBytes = <usize>K << 3;
-  const eights = <usize>(K & ~7) << 3;
   for (let row: u32 = 0; row < nRows; row++) {
     const begin = load<u32>(indptr + (<usize>row << 2));
     const end = load<u32>(indptr + (<usize>(row + 1) << 2));
@@ -52,7 +45,7 @@ export function accumulateMeasures(
       store<f64>(total, load<f64>(total) + count);
       const expressing = nExpressing + (gene << 2);
       store<u32>(expressing, load<u32>(expressing) + 1);
-      addNodes(S + gene * rowBytes, w, f64x2.splat(count), K, rowBytes, eights);
+      addNodes(S + gene * rowBytes, w, f64x2.splat(count), K);
     }
   }
 }
@@ -62,7 +55,6 @@ export function accumulateSquares(
   indptr: usize, genes: usize, counts: usize, nRows: u32, weights: usize, K: u32, Q: usize,
 ): void {
   const rowBytes = <usize>K << 3;
-  const eights = <usize>(K & ~7) << 3;
   for (let row: u32 = 0; row < nRows; row++) {
     const begin = load<u32>(indptr + (<usize>row << 2));
     const end = load<u32>(indptr + (<usize>(row + 1) << 2));
@@ -70,7 +62,7 @@ export function accumulateSquares(
     for (let i = begin; i < end; i++) {
       const gene = <usize>load<u32>(genes + (<usize>i << 2));
       const count = <f64>load<u32>(counts + (<usize>i << 2));
-      addNodes(Q + gene * rowBytes, w, f64x2.splat(count * count), K, rowBytes, eights);
+      addNodes(Q + gene * rowBytes, w, f64x2.splat(count * count), K);
     }
   }
 }

@@ -7,7 +7,9 @@ const SHIFT: u64 = 48;
 const FIRST: u64 = (1023 - 64) << 4;
 export const CELLS: usize = 112 << 4;
 const TERMS: i32 = 8;
-export const CELL_BYTES: usize = 64;
+/** The terms, and 1 over the cell's centre. */
+const INVERSE: usize = TERMS << 3;
+export const CELL_BYTES: usize = INVERSE + 8;
 /** Below this t s/(1 + t s) the difference is summed as a power series; twelve terms are exact to the last bit. */
 const SERIES_BELOW: f64 = 0.03;
 const SERIES_TERMS: i32 = 13;
@@ -34,6 +36,7 @@ function direct(t: f64, N: usize, s: usize, rowBytes: usize): f64 {
  */
 function makeCell(cell: usize, centre: f64, N: usize, s: usize, rowBytes: usize): void {
   memory.fill(cell, 0, CELL_BYTES);
+  store<f64>(cell, 1.0 / centre, INVERSE);
   for (let at: usize = 0; at < rowBytes; at += 8) {
     const x = centre * load<f64>(s + at);
     const r = 1.0 / (1.0 + x);
@@ -50,7 +53,7 @@ function makeCell(cell: usize, centre: f64, N: usize, s: usize, rowBytes: usize)
   }
 }
 
-/** g(t). made: u8 CELLS, which cells exist, zeroed for every group; cells: f64 CELLS × 8; N, s: f64, rowBytes each. */
+/** g(t). made: u8 CELLS, which cells exist, zeroed for every group; cells: f64 CELLS × 9; N, s: f64, rowBytes each. */
 // @ts-ignore: decorator
 @inline
 export function excessAt(t: f64, made: usize, cells: usize, N: usize, s: usize, rowBytes: usize): f64 {
@@ -64,7 +67,7 @@ export function excessAt(t: f64, made: usize, cells: usize, N: usize, s: usize, 
     makeCell(cell, centre, N, s, rowBytes);
     store<u8>(made + index, 1);
   }
-  const v = (t - centre) / centre;
+  const v = (t - centre) * load<f64>(cell, INVERSE);
   const vv = v * v;
   const low = load<f64>(cell) + v * load<f64>(cell, 8) + vv * (load<f64>(cell, 16) + v * load<f64>(cell, 24));
   const high = load<f64>(cell, 32) + v * load<f64>(cell, 40) + vv * (load<f64>(cell, 48) + v * load<f64>(cell, 56));

@@ -7,19 +7,24 @@ import * as fit from "./intercept";
 
 /** A Newton step below this is accepted where it is also worth less than VALUE_ACCEPTED in log-likelihood. */
 const STEP_ACCEPTED: f64 = 1e-5;
-const VALUE_ACCEPTED: f64 = 1e-10;
+const VALUE_ACCEPTED: f64 = 1e-8;
 /** Passes from the predicted η before the fit with a bracket takes over; one more pass follows it. */
 const PASS_LIMIT: i32 = 6;
 const RESCUE_TOLERANCE: f64 = 1e-9;
 /** Nearly 2^63: a term beyond it, or none at all, cannot be added. */
 const TERM_LIMIT: f64 = 9e18;
 
+/** Values of m before the one that is predicted. */
+const HISTORY: i32 = 7;
+/** Weights of a prediction: of those values, the latest first, and of the slope at the latest. */
+const WEIGHT_BYTES: usize = (HISTORY + 1) << 3;
+
 /** Bytes that addProfileGrid needs beside its arguments. */
-export function profileScratchBytes(K: u32): usize {
-  return (<usize>K << 3) * 3 + CELLS + CELLS * CELL_BYTES;
+export function profileScratchBytes(K: u32, A: u32): usize {
+  return (<usize>K << 3) * 3 + (<usize>A << 3) + (<usize>(A + HISTORY) << 4) + CELLS + CELLS * CELL_BYTES;
 }
 
-/** e^x for the small steps of Newton and predictor: its error is one more error of a prediction. */
+/** e^x for the small steps of Newton: its error is one more error of a guess. */
 // @ts-ignore: decorator
 @inline
 function growth(x: v128): v128 {
@@ -28,6 +33,34 @@ function growth(x: v128): v128 {
     f64x2.splat(1.0),
     f64x2.mul(bounded, f64x2.add(f64x2.splat(1.0), f64x2.mul(bounded, f64x2.splat(0.5)))),
   );
+}
+
+/**
+ * m at the next point: the polynomial through its values at seven points before and its slope at the last of them, or as many
+ * as there are; no more than a factor of 2 away.
+ *
+ * before: the latest value, those before it at lower addresses.
+ */
+// @ts-ignore: decorator
+@inline
+function predicted(before: usize, weights: usize, slope: v128): v128 {
+  const m = v128.load(before);
+  const late = f64x2.add(
+    f64x2.add(f64x2.mul(v128.load64_splat(weights), m), f64x2.mul(v128.load64_splat(weights, 8), v128.load(before - 16))),
+    f64x2.add(
+      f64x2.mul(v128.load64_splat(weights, 16), v128.load(before - 32)),
+      f64x2.mul(v128.load64_splat(weights, 24), v128.load(before - 48)),
+    ),
+  );
+  const early = f64x2.add(
+    f64x2.add(
+      f64x2.mul(v128.load64_splat(weights, 32), v128.load(before - 64)),
+      f64x2.mul(v128.load64_splat(weights, 40), v128.load(before - 80)),
+    ),
+    f64x2.mul(v128.load64_splat(weights, 48), v128.load(before - 96)),
+  );
+  const next = f64x2.add(f64x2.add(late, early), f64x2.mul(v128.load64_splat(weights, 56), f64x2.mul(m, slope)));
+  return f64x2.pmin(f64x2.pmax(next, f64x2.mul(m, f64x2.splat(0.5))), f64x2.mul(m, f64x2.splat(2.0)));
 }
 
 /** The next gene from `gene` on with counts, or nGenes. */
@@ -59,21 +92,26 @@ function addTerm(target: usize, scaled: f64): bool {
  * give the slope g(t)/α − Σ S u − ½ [η' − (1 − ρ)(1 + η')]: as ∂ℓ/∂η = 0, η' enters the log-likelihood's part only
  * through the last Newton step δ, by U η' (= ∂²ℓ/∂η∂x · δ). Nothing cancels as α → 0, where all of it falls as α does.
  *
- * alphas: f64 A, ascending. predictors: f64 A × 4, the weights of η' at the four points before in η's predicted change.
- * scales: f64 nGenes, 2^q. scratch: profileScratchBytes(K). Genes without counts add nothing. Returns the number of
- * (gene, α) that did not converge.
+ * alphas: f64 A, ascending. predictors: f64 A × 8, what `predicted` weighs by to come to each point. scales: f64 nGenes, 2^q.
+ * scratch: profileScratchBytes(K, A). Genes without counts add nothing. Returns the number of (gene, α) that did not converge.
  */
 export function addProfileGrid(
   nGenes: u32, K: u32, S: usize, N: usize, s: usize, totals: usize,
   A: u32, alphas: usize, predictors: usize, scales: usize, scratch: usize, sums: usize,
 ): u32 {
   const rowBytes = <usize>K << 3;
+  const gridBytes = <usize>A << 3;
   const pairs = scratch;
   const Ns = pairs + 2 * rowBytes;
-  const cells = Ns + rowBytes;
+  const inverses = Ns + rowBytes;
+  const history = inverses + gridBytes;
+  const values = history + (HISTORY << 4);
+  const cells = values + 2 * gridBytes;
   const made = cells + CELLS * CELL_BYTES;
+  memory.fill(history, 0, HISTORY << 4);
   memory.fill(made, 0, CELLS);
   for (let at: usize = 0; at < rowBytes; at += 8) store<f64>(Ns + at, load<f64>(N + at) * load<f64>(s + at));
+  for (let at: usize = 0; at < gridBytes; at += 8) store<f64>(inverses + at, 1.0 / load<f64>(alphas + at));
   const effectiveCells = fit.exposure(N, s, K);
   const genes = <usize>nGenes;
   const one = f64x2.splat(1.0);
@@ -97,21 +135,13 @@ export function addProfileGrid(
     const total = f64x2.replace_lane(f64x2.splat(load<f64>(totals + (first << 3))), 1, load<f64>(totals + (second << 3)));
     const scale = f64x2.replace_lane(f64x2.splat(load<f64>(scales + (first << 3))), 1, load<f64>(scales + (second << 3)));
     let m = f64x2.div(total, f64x2.splat(effectiveCells));
-    let slope = f64x2.splat(0.0), slope1 = slope, slope2 = slope, slope3 = slope;
+    let slope = f64x2.splat(0.0);
 
-    for (let a: usize = 0; a < <usize>A; a++) {
-      const alpha = load<f64>(alphas + (a << 3));
-      const weights = predictors + (a << 5);
-      const change = f64x2.add(
-        f64x2.add(f64x2.mul(v128.load64_splat(weights), slope), f64x2.mul(v128.load64_splat(weights, 8), slope1)),
-        f64x2.add(f64x2.mul(v128.load64_splat(weights, 16), slope2), f64x2.mul(v128.load64_splat(weights, 24), slope3)),
-      );
-      m = f64x2.mul(m, growth(change));
-      slope3 = slope2;
-      slope2 = slope1;
-      slope1 = slope;
+    for (let a: usize = 0; a < gridBytes; a += 8) {
+      const alpha = load<f64>(alphas + a);
+      if (a > 0) m = predicted(values + 2 * a - 16, predictors + a * (HISTORY + 1), slope);
 
-      let t = one, A1 = one, AU = one, Su = one, Sru = one, score = one, J = one, step = one;
+      let t = one, A1 = one, AU = one, Su = one, Sru = one, score = one, inverse = one, rho = one, step = one;
       for (let pass = 1; ; pass++) {
         t = f64x2.mul(f64x2.splat(alpha), m);
         A1 = f64x2.splat(0.0);
@@ -122,9 +152,9 @@ export function addProfileGrid(
           const x1 = f64x2.mul(t, v128.load64_splat(s + at, 8));
           const d0 = f64x2.add(one, x0);
           const d1 = f64x2.add(one, x1);
-          const inverse = f64x2.div(one, f64x2.mul(d0, d1));
-          const r0 = f64x2.mul(d1, inverse);
-          const r1 = f64x2.mul(d0, inverse);
+          const shared = f64x2.div(one, f64x2.mul(d0, d1));
+          const r0 = f64x2.mul(d1, shared);
+          const r1 = f64x2.mul(d0, shared);
           const u0 = f64x2.mul(x0, r0);
           const u1 = f64x2.mul(x1, r1);
           const su0 = f64x2.mul(v128.load(pairs + 2 * at), u0);
@@ -137,8 +167,12 @@ export function addProfileGrid(
           AU = f64x2.add(AU, f64x2.add(f64x2.mul(nr0, u0), f64x2.mul(nr1, u1)));
         }
         score = f64x2.sub(f64x2.sub(total, Su), f64x2.mul(m, A1));
-        J = f64x2.add(f64x2.mul(m, f64x2.sub(A1, AU)), Sru);
-        step = f64x2.div(score, J);
+        const J = f64x2.add(f64x2.mul(m, f64x2.sub(A1, AU)), Sru);
+        // One division for all that is divided by J and by A1.
+        const both = f64x2.div(one, f64x2.mul(J, A1));
+        inverse = f64x2.mul(A1, both);
+        rho = f64x2.mul(f64x2.mul(AU, J), both);
+        step = f64x2.mul(score, inverse);
         const accepted = v128.and(
           f64x2.le(f64x2.abs(step), f64x2.splat(STEP_ACCEPTED)),
           f64x2.le(f64x2.mul(score, step), f64x2.splat(VALUE_ACCEPTED)),
@@ -163,21 +197,22 @@ export function addProfileGrid(
           }
         }
       }
-      slope = f64x2.div(f64x2.sub(f64x2.mul(m, AU), Sru), J);
+      slope = f64x2.mul(f64x2.sub(f64x2.mul(m, AU), Sru), inverse);
       const excess = f64x2.replace_lane(
         f64x2.splat(excessAt(f64x2.extract_lane(t, 0), made, cells, N, s, rowBytes)),
         1,
         excessAt(f64x2.extract_lane(t, 1), made, cells, N, s, rowBytes),
       );
-      const bend = f64x2.mul(f64x2.div(AU, A1), f64x2.add(slope, one));
+      const bend = f64x2.mul(rho, f64x2.add(slope, one));
       const term = f64x2.add(
-        f64x2.sub(f64x2.mul(excess, f64x2.splat(1.0 / alpha)), Su),
+        f64x2.sub(f64x2.mul(excess, v128.load64_splat(inverses + a)), Su),
         f64x2.sub(f64x2.mul(score, slope), f64x2.mul(half, f64x2.sub(slope, bend))),
       );
       m = f64x2.mul(m, growth(step));
+      v128.store(values + 2 * a, m);
       const scaled = f64x2.mul(term, scale);
-      if (!addTerm(sums + ((first * <usize>A + a) << 3), f64x2.extract_lane(scaled, 0))) failures++;
-      if (second != first && !addTerm(sums + ((second * <usize>A + a) << 3), f64x2.extract_lane(scaled, 1))) failures++;
+      if (!addTerm(sums + first * gridBytes + a, f64x2.extract_lane(scaled, 0))) failures++;
+      if (second != first && !addTerm(sums + second * gridBytes + a, f64x2.extract_lane(scaled, 1))) failures++;
     }
   }
   return failures;

@@ -11,7 +11,7 @@ const BLOCK_ROWS = 512;
  *     S[j,k] = Σ_i y_ij l_k(log s_i)      N[k] = Σ_i l_k(log s_i)      Q[j,k] = Σ_i y_ij² l_k(log s_i)
  *
  * Cells are added strictly in the order given, gene by gene independently, so the sums depend on the order of the
- * group's cells alone and not on how they were cut into blocks or genes into shards. Cost: about 5 ns a nonzero at K = 16.
+ * group's cells alone and not on how they were cut into blocks or genes into shards. Cost: about 6 ns a nonzero at K = 16.
  * Memory: 8·K bytes a gene.
  * Q, which variances need, is summed on request, for as much again.
  */

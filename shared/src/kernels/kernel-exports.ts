@@ -178,7 +178,7 @@ export interface KernelExports {
     scratch: number,
     sums: number,
   ): number;
-  profileScratchBytes(nNodes: number): number;
+  profileScratchBytes(nNodes: number, nAlphas: number): number;
   addIntegers(target: number, source: number, n: number): void;
 
   sortSegments(keys: number, offsets: number, nSegments: number, scratch: number): void;
