@@ -190,6 +190,9 @@ describeWithPeers('h5ad files as h5py and anndata write them', (python) => {
       const request = { obsColumns: names, obsNames: true };
       const metadata = await readH5adMetadata(join(folder, variant.file), request);
       expect(metadata.obsNames, variant.file).toEqual(variant.obs_names);
+      const rows = { begin: 1, end: metadata.nObs - 1 };
+      const part = await readH5adMetadata(join(folder, variant.file), { obsNames: rows });
+      expect(part.obsNames, variant.file).toEqual(variant.obs_names?.slice(rows.begin, rows.end));
       expect(metadata.duplicateVarNames?.count).toBe(variant.duplicate_genes ?? 0);
       expect(metadata.obsColumns.map(({ name, kind }) => ({ name, kind }))).toEqual(
         names.map((name) => ({ name, kind: wanted[name].kind })),

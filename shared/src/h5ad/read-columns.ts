@@ -2,7 +2,7 @@ import { CorruptDataError, InvalidInputError, UnsupportedDataError } from '../er
 import { columnTexts } from './column-texts.js';
 import type { Hdf5File } from './read-hdf5-file.js';
 import type { Hdf5Values } from './read-hdf5-values.js';
-import type { ColumnKind, ColumnSummary, ObsColumn } from './types.js';
+import type { ColumnKind, ColumnSummary, ObsColumn, RowRange } from './types.js';
 
 /** Where anndata before 0.8 kept the categories of a frame's columns. */
 const OLD_CATEGORIES = '__categories';
@@ -40,10 +40,18 @@ export class FrameReader {
       .map((name) => this.summarise(name));
   }
 
-  /** The names of the rows as text. */
-  async index(): Promise<string[]> {
-    const column = await this.readNode(this.indexName, `${this.frame}/${this.indexName}`);
-    return columnTexts(column).map((text) => text ?? '');
+  /** The names of the rows as text, or those of some rows. */
+  async index(rows: RowRange = { begin: 0, end: this.nRows }): Promise<string[]> {
+    const path = `${this.frame}/${this.indexName}`;
+    const isPart = rows.begin > 0 || rows.end < this.nRows;
+    if (isPart && this.categoriesPath(this.indexName, path) === null && this.file.kindOf(path) === 'dataset') {
+      const names = await this.file.readStringRange(path, rows.begin, rows.end);
+      if (names !== null) return names;
+    }
+    const column = await this.readNode(this.indexName, path);
+    return columnTexts(column)
+      .slice(rows.begin, rows.end)
+      .map((text) => text ?? '');
   }
 
   /**

@@ -170,6 +170,22 @@ describe('the metadata of an h5ad file', () => {
     });
   });
 
+  it('names some rows alone, as often as it is asked', async () => {
+    const rows = Array.from({ length: 500 }, () => [1]);
+    const session = openH5adMetadata(await written(rows, 1));
+    for (const [begin, end] of [
+      [0, 1],
+      [17, 400],
+      [499, 500],
+      [17, 17],
+    ] as const) {
+      const { obsNames, duplicateObsNames } = await session.read({ obsNames: { begin, end } });
+      expect(obsNames).toEqual(Array.from({ length: end - begin }, (_, i) => `cell${begin + i}`));
+      expect(duplicateObsNames).toBeNull();
+    }
+    await session.close();
+  });
+
   it('holds the columns that were asked for', async () => {
     const column = await readObsColumn(await written([[1], [2], [3]], 1), 'perturbation');
     expect(column).toEqual({

@@ -104,10 +104,7 @@ export class Hdf5File {
 
   /** All values of a dataset, flattened. */
   async readDataset(dataset: string): Promise<Hdf5Values> {
-    if (this.metadataOf(dataset).vlen && this.filtersOf(dataset).includes(LZF)) {
-      const values = await readVariableStrings(this.bytes, this.addressOf(dataset), dataset.slice(1));
-      return { kind: 'strings', values };
-    }
+    if (this.isReadByUs(dataset)) return { kind: 'strings', values: await this.readStrings(dataset) };
     return this.checked(dataset, () => {
       const metadata = this.module.get_dataset_metadata(this.id, dataset);
       const values = this.read(
@@ -117,6 +114,22 @@ export class Hdf5File {
       );
       if (values === null) throw this.failed(`${dataset.slice(1)} holds no values`);
       return values;
+    });
+  }
+
+  /** Strings [begin, end) of a list of them; of other values, null: nothing is read. */
+  async readStringRange(dataset: string, begin: number, end: number): Promise<string[] | null> {
+    if (this.isReadByUs(dataset)) return (await this.readStrings(dataset)).slice(begin, end);
+    return this.checked(dataset, () => {
+      const metadata = this.module.get_dataset_metadata(this.id, dataset);
+      if (metadata.type !== this.module.H5T_class_t.H5T_STRING.value || metadata.shape?.length !== 1) return null;
+      const [count, from] = [end - begin, begin].map(BigInt);
+      const values = this.read(
+        { ...metadata, total_size: end - begin },
+        (pointer) => this.module.get_dataset_data(this.id, dataset, [count], [from], [1n], pointer),
+        (pointer) => this.freeStrings(Number(pointer), end - begin),
+      );
+      return values?.kind === 'strings' ? values.values : null;
     });
   }
 
@@ -165,7 +178,7 @@ export class Hdf5File {
   private read(
     metadata: Hdf5Metadata,
     fill: (pointer: bigint) => number,
-    reclaim: (pointer: bigint) => number,
+    reclaim: (pointer: bigint) => unknown,
   ): Hdf5Values | null {
     if (metadata.shape === null) return null;
     if (metadata.total_size === 0) return decodeValues(this.module, metadata, new Uint8Array(0));
@@ -181,6 +194,21 @@ export class Hdf5File {
     } finally {
       this.module._free(pointer);
     }
+  }
+
+  /** Whether these are strings that the library's plugin for their filter fails on. */
+  private isReadByUs(dataset: string): boolean {
+    return this.metadataOf(dataset).vlen && this.filtersOf(dataset).includes(LZF);
+  }
+
+  private readStrings(dataset: string): Promise<string[]> {
+    return readVariableStrings(this.bytes, this.addressOf(dataset), dataset.slice(1));
+  }
+
+  /** What the library's own function for it frees is as many strings as the whole dataset has. */
+  private freeStrings(pointer: number, count: number): void {
+    const strings = new Uint32Array(this.module.HEAPU8.buffer, pointer, count);
+    for (const string of strings.slice()) this.module._free(string);
   }
 
   private allocate(bytes: number): number {

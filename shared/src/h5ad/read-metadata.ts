@@ -66,9 +66,10 @@ async function assemble(
   const descriptors: MatrixDescriptor[] = [];
   for (const path of request.matrices ?? [])
     descriptors.push(await describeMatrix(file, bytes, matrices, path, obs.nRows, genes.nRows));
-  const obsNames = request.obsNames === true ? await obs.index() : null;
+  const { obsNames: wanted } = request;
+  const obsNames = wanted === true ? await obs.index() : wanted ? await obs.index(wanted) : null;
   const varNames = request.varNames === false ? null : await genes.index();
-  const duplicateObsNames = obsNames === null ? null : duplicatesOf(obsNames);
+  const duplicateObsNames = wanted === true && obsNames !== null ? duplicatesOf(obsNames) : null;
   const duplicateVarNames = varNames === null ? null : duplicatesOf(varNames);
   const columns: ObsColumn[] = [];
   for (const name of request.obsColumns ?? []) columns.push(await obs.read(name));

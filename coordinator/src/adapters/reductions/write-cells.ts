@@ -1,7 +1,13 @@
 import { join } from 'node:path';
 import { SCRATCH_NAMES, type JobContext, type SizeFactorSummary } from '@shardex/shared/artifacts';
 import { InvalidInputError } from '@shardex/shared/errors';
-import { ParquetTableWriter, readH5adMetadata, type TableWriter } from '@shardex/shared/h5ad';
+import {
+  openH5adMetadata,
+  ParquetTableWriter,
+  type H5adMetadataSession,
+  type RowRange,
+  type TableWriter,
+} from '@shardex/shared/h5ad';
 import { withArtifact, type ReductionScope } from './scratch.js';
 
 /** Rows of one Parquet row group: about 3 MB. */
@@ -11,14 +17,18 @@ export const CELLS_FILE = 'cells.parquet';
 
 /** Writes `cells.parquet`, what the run made of every cell of the file, all but its name. @param folder - a local one */
 export async function fillCells(scope: ReductionScope, folder: string): Promise<TableWriter> {
-  const { context, store } = scope;
-  const { parameters, groupLabels, nCells } = context;
-  const { obsNames, version } = await readH5adMetadata(parameters.input, { obsNames: true, varNames: false });
-  if (version !== context.inputVersion) {
-    throw new InvalidInputError(`${parameters.input} changed while the job was running`, {
-      hint: 'run again once nothing writes to it',
-    });
+  const input = openH5adMetadata(scope.context.parameters.input);
+  try {
+    return await fillFrom(input, scope, folder);
+  } finally {
+    await input.close();
   }
+}
+
+/** @param input - of which the names of some cells are read at a time */
+async function fillFrom(input: H5adMetadataSession, scope: ReductionScope, folder: string): Promise<TableWriter> {
+  const { context, store } = scope;
+  const { groupLabels, nCells } = context;
   const group = await withArtifact<JobContext, Int32Array>(store, SCRATCH_NAMES.context, (reader) =>
     reader.i32('group'),
   );
@@ -41,7 +51,7 @@ export async function fillCells(scope: ReductionScope, folder: string): Promise<
       scope.checkCancelled();
       const end = Math.min(nCells, begin + BLOCK_ROWS);
       await table.append([
-        (obsNames ?? []).slice(begin, end),
+        await readNames(input, scope, { begin, end }),
         Array.from(group.subarray(begin, end), (g) => (g < 0 ? '' : groupLabels[g])),
         cells.total.subarray(begin, end),
         Int32Array.from(cells.nGenes.subarray(begin, end)),
@@ -55,6 +65,20 @@ export async function fillCells(scope: ReductionScope, folder: string): Promise<
     await table.abort();
     throw error;
   }
+}
+
+async function readNames(
+  input: H5adMetadataSession,
+  { context }: ReductionScope,
+  rows: RowRange,
+): Promise<readonly string[]> {
+  const { obsNames, version } = await input.read({ obsNames: rows, varNames: false });
+  if (version !== context.inputVersion) {
+    throw new InvalidInputError(`${context.parameters.input} changed while the job was running`, {
+      hint: 'run again once nothing writes to it',
+    });
+  }
+  return obsNames ?? [];
 }
 
 interface CellArrays {

@@ -14,8 +14,8 @@ export interface AdjustmentLimits {
   readonly steps: number;
 }
 
-/** 32 MiB and 72 MiB. */
-const LIMITS: AdjustmentLimits = { values: 2 ** 22, steps: 6 * 2 ** 20 };
+/** 32 MiB and 48 MiB. */
+const LIMITS: AdjustmentLimits = { values: 2 ** 22, steps: 2 ** 22 };
 const NOTHING: RunPlan = { runOf: new Uint16Array(0), sizes: [0], floors: [N_BINS] };
 const N_BYTES = 256;
 
