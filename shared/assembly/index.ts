@@ -6,7 +6,7 @@ export { countCounts } from "./count-histogram";
 export { log1pArray } from "./vector-math";
 export { fitIntercepts } from "./fit-intercepts";
 export { likelihoodRatios } from "./likelihood-ratio";
-export { addProfileGrid, profileScratchBytes, addIntegers } from "./profile-grid";
+export { addProfileGrid, profileScratchBytes } from "./profile-grid";
 export { sortSegments, tieTerms } from "./sort";
 export { rankSums } from "./rank-sum";
 export { sortGroupedSegments, rankSumsOfRest } from "./rank-sum-rest";

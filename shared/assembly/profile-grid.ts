@@ -217,8 +217,3 @@ export function addProfileGrid(
   }
   return failures;
 }
-
-/** target[i] += source[i] for n 64-bit integers: how profile sums of several tasks are put together. */
-export function addIntegers(target: usize, source: usize, n: u32): void {
-  for (let i: usize = 0; i < <usize>n << 3; i += 8) store<i64>(target + i, load<i64>(target + i) + load<i64>(source + i));
-}

@@ -179,7 +179,6 @@ export interface KernelExports {
     sums: number,
   ): number;
   profileScratchBytes(nNodes: number, nAlphas: number): number;
-  addIntegers(target: number, source: number, n: number): void;
 
   sortSegments(keys: number, offsets: number, nSegments: number, scratch: number): void;
   tieTerms(keys: number, offsets: number, nSegments: number, ties: number): void;

@@ -258,14 +258,14 @@ describe('fits from measures', () => {
         const quanta = [36, 35, 34, 33];
         const measures = groups.map((group) => measuresOf(heap, nodes, group));
         const profile = new DispersionProfile(heap, 4, nodes.sizeFactors, logAlphas, quanta);
-        const backwards = new DispersionProfile(heap, 4, nodes.sizeFactors, logAlphas, quanta);
+        const backwards = new BigInt64Array(profile.sums.length);
         for (const group of measures) expect(profile.addGroup(group)).toBe(0);
         for (const group of [...measures].reverse()) {
           const one = new DispersionProfile(heap, 4, nodes.sizeFactors, logAlphas, quanta);
           one.addGroup(loadMeasures(heap, group));
-          backwards.merge(one.sums);
+          for (const [i, sum] of one.sums.entries()) backwards[i] += sum;
         }
-        expect([...backwards.sums]).toEqual([...profile.sums]);
+        expect([...backwards]).toEqual([...profile.sums]);
         for (let gene = 0; gene < 4; gene++) {
           for (const [a, logAlpha] of logAlphas.entries()) {
             let twin = 0;

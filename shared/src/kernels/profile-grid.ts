@@ -71,15 +71,6 @@ export class DispersionProfile {
       );
     });
   }
-
-  /** Adds sums made elsewhere with the same grid and exponents. */
-  merge(sums: BigInt64Array): void {
-    this.heap.scoped(() => {
-      const copy = this.heap.i64(sums.length);
-      copy.set(sums);
-      this.heap.exports.addIntegers(this.sums.byteOffset, copy.byteOffset, sums.length);
-    });
-  }
 }
 
 /** How many of the values before a prediction uses, beside the slope at the last of them. */
