@@ -8,6 +8,7 @@ import { reduceTrend } from '../reductions/trend.js';
 import { reduceMerge } from '../reductions/merge.js';
 import { openScope } from '../reductions/scratch.js';
 import { confirmLock } from '../lock/index.js';
+import { favourMemory } from './favour-memory.js';
 import type { ReductionMessage, ReductionOrder } from './run-reduction.js';
 
 /** Body of a thread that runs one reduction after the other, so that the coordinator keeps answering its workers meanwhile. */
@@ -22,6 +23,7 @@ async function run(order: ReductionOrder): Promise<readonly string[]> {
     () => Atomics.load(cancelled, 0) === 1,
     async () => (order.lock === null ? undefined : confirmLock(order.lock)),
   );
+  favourMemory(scope.context);
   switch (order.stage) {
     case 'gene-means':
       return reduceGeneMeans(scope);
