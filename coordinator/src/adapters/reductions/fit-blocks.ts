@@ -3,6 +3,7 @@ import type { TestName } from '@shardex/shared/config';
 import type { MatrixRows } from '@shardex/shared/h5ad';
 import { bonferroni, countTests, GlobalBenjaminiHochberg } from '@shardex/shared/stats';
 import { UnnamedFile } from '@shardex/shared/storage';
+import { AdjustedBlocks, type Adjustment } from './adjusted-blocks.js';
 import type { FitBlock, FitOutputs } from './fit-outputs.js';
 import { withArtifact, type ReductionScope } from './scratch.js';
 
@@ -13,8 +14,7 @@ export type LayerArrays = ReadonlyMap<string, MatrixRows>;
 export interface ScreenWide {
   /** Tests that the adjustment counts. */
   readonly nTests: number;
-  /** out[i] = the adjusted value of pValues[i]. */
-  adjustAll(pValues: Float64Array, out: Float64Array): void;
+  readonly adjusted: AdjustedBlocks;
   readonly testedPerRow: Int32Array;
   /** Gives back what did not fit into memory. */
   close(): void;
@@ -36,14 +36,15 @@ export async function screenWide(
     parameters.correction === 'bonferroni' ? null : new GlobalBenjaminiHochberg(() => UnnamedFile.beside(file));
   let nTests = 0;
   const testedPerRow = new Int32Array(fits.groups.length);
+  const pValuesOf = (block: FitBlock): Promise<Float64Array> => {
+    scope.checkCancelled();
+    const name = fitArrayName(test, 'pvalue');
+    const [begin, end] = valuesOf(block, nGenes);
+    const read = (reader: BundleReader<FitSummary>): Promise<Float64Array> => reader.f64(name, begin, end);
+    return withArtifact(scope.store, block.name, read);
+  };
   const eachBlock = async (look: (pValues: Float64Array, block: FitBlock) => void): Promise<void> => {
-    for (const block of fits.blocks) {
-      scope.checkCancelled();
-      const name = fitArrayName(test, 'pvalue');
-      const [begin, end] = valuesOf(block, nGenes);
-      const read = (reader: BundleReader<FitSummary>): Promise<Float64Array> => reader.f64(name, begin, end);
-      look(await withArtifact(scope.store, block.name, read), block);
-    }
+    for (const block of fits.blocks) look(await pValuesOf(block), block);
   };
   const close = (): void => global?.close();
   try {
@@ -60,15 +61,11 @@ export async function screenWide(
     close();
     throw error;
   }
-  return {
-    nTests,
-    testedPerRow,
-    adjustAll: (pValues, out) => {
-      if (global === null) bonferroni(pValues, out, nTests);
-      else global.adjustAll(pValues, out);
-    },
-    close,
+  const adjustment: Adjustment = global ?? {
+    isOnFile: false,
+    adjustAll: (pValues, out) => bonferroni(pValues, out, nTests),
   };
+  return { nTests, testedPerRow, adjusted: new AdjustedBlocks(fits.blocks, nGenes, adjustment, pValuesOf), close };
 }
 
 /** Where a block's values stand in the arrays of its output. */
@@ -102,8 +99,6 @@ export async function readBlock(
   const shrunk = layers.filter((layer) => layer.shrunk === true);
   if (block.shrunkName !== null && shrunk.length > 0) await read(block.shrunkName, shrunk);
   const pValues = arrays.get('pvalue') as Float64Array;
-  const adjusted = new Float64Array(pValues.length);
-  screen.adjustAll(pValues, adjusted);
-  arrays.set('pvalue_adj_global', adjusted);
+  arrays.set('pvalue_adj_global', await screen.adjusted.of(block, pValues));
   return arrays;
 }
