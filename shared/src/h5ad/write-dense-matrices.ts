@@ -39,7 +39,7 @@ export class DenseMatrices {
   }
 
   /**
-   * Gives every matrix its place: from `begin` on, or where it is already.
+   * Gives every matrix its place: from `begin` on, or where it is already. What was written to another place is forgotten.
    *
    * @param present - addresses of the matrices that the file has already
    * @returns the first byte after them
@@ -53,6 +53,7 @@ export class DenseMatrices {
         continue;
       }
       matrix.address = position;
+      matrix.written.fill(0);
       position = aligned(position + matrix.nRows * rowBytes(matrix));
     }
     return position;

@@ -181,6 +181,73 @@ describe('an h5ad file being written', () => {
   });
 });
 
+describe('a file that is described anew', () => {
+  const describedBy = (note: string): H5adSkeleton =>
+    skeletonOf(2, 3, { uns: { note }, dense: { X: 'f32', layers: [{ name: 'pvalue', dtype: 'f64' }] } });
+  const fill = async (writer: H5adFileWriter): Promise<void> => {
+    await writer.writeRows('X', 0, new Float32Array([1, 2, 3, 4, 5, 6]));
+    await writer.writeRows('layers/pvalue', 0, new Float64Array([6, 5, 4, 3, 2, 1]));
+  };
+
+  it.each([
+    ['as long a text', 'b'.repeat(5000), 0],
+    ['a shorter one, of which nothing longer is left', 'b', 0],
+    ['a longer one that fits into the room kept for it', 'b'.repeat(20_000), 60_000],
+  ])('keeps its rows with %s', async (_, note, spareBytes) => {
+    const [before, after] = [join(folder, 'before.h5ad'), join(folder, 'after.h5ad')];
+    const early = await H5adFileWriter.create(before, describedBy('a'.repeat(5000)), spareBytes);
+    await fill(early);
+    expect(await early.describe(describedBy(note))).toBe(true);
+    await early.close();
+    const late = await H5adFileWriter.create(after, describedBy('a'.repeat(5000)), spareBytes);
+    expect(await late.describe(describedBy(note))).toBe(true);
+    await fill(late);
+    await late.close();
+    expect(await hash(before)).toBe(await hash(after));
+    expect(read(before, 'uns/note')).toBe(note);
+    expect(read(before, 'X')).toEqual(new Float32Array([1, 2, 3, 4, 5, 6]));
+    expect((await readFile(before)).includes('aaaaaaaa')).toBe(false);
+    expect(await leftovers()).toEqual([]);
+  });
+
+  it('is as if it had been created so, when the description is as long', async () => {
+    const [twice, once] = [join(folder, 'twice.h5ad'), join(folder, 'once.h5ad')];
+    const writer = await H5adFileWriter.create(twice, describedBy('a'.repeat(5000)));
+    await fill(writer);
+    await writer.describe(describedBy('b'.repeat(5000)));
+    await writer.close();
+    const other = await H5adFileWriter.create(once, describedBy('b'.repeat(5000)));
+    await fill(other);
+    await other.close();
+    expect(await hash(twice)).toBe(await hash(once));
+  });
+
+  it('asks for its rows again when they had to give way', async () => {
+    const [moved, once] = [join(folder, 'moved.h5ad'), join(folder, 'once.h5ad')];
+    const writer = await H5adFileWriter.create(moved, describedBy('a'));
+    await fill(writer);
+    expect(await writer.describe(describedBy('b'.repeat(20_000)))).toBe(false);
+    const incomplete = await H5adFileWriter.create(once, describedBy('a'));
+    await fill(incomplete);
+    await incomplete.describe(describedBy('b'.repeat(20_000)));
+    await expect(incomplete.settle()).rejects.toThrow('row 0 of X was never written');
+    await incomplete.abort();
+    await fill(writer);
+    await writer.close();
+    const other = await H5adFileWriter.create(once, describedBy('b'.repeat(20_000)));
+    await fill(other);
+    await other.close();
+    expect(await hash(moved)).toBe(await hash(once));
+  });
+
+  it('keeps the matrices it was created with', async () => {
+    const writer = await H5adFileWriter.create(join(folder, 'other.h5ad'), describedBy('a'));
+    await expect(writer.describe(skeletonOf(3, 3))).rejects.toThrow(InvariantBrokenError);
+    await writer.abort();
+    expect(await leftovers()).toEqual([]);
+  });
+});
+
 describe('a file that cannot be written', () => {
   const dense = skeletonOf(2, 2, { dense: { X: 'f32', layers: [] } });
 

@@ -23,6 +23,8 @@ import type { CsrAppender, DataFrameSpec, H5adSkeleton, H5adWriter, MatrixPath, 
 
 /** The empty groups and attributes of an AnnData file. */
 const MIN_FILE_BYTES = 1 << 16;
+/** Bytes copied at a time. */
+const COPY_BYTES = 1 << 20;
 const CSR_PARTS = { values: 'X/data', indices: 'X/indices', indptr: 'X/indptr' } as const;
 
 /**
@@ -41,40 +43,57 @@ export class H5adFileWriter implements H5adWriter {
   private constructor(
     private readonly file: TemporaryFile,
     private readonly skeleton: H5adSkeleton,
-    private readonly headers: ReadonlyMap<string, HeaderPositions>,
     private readonly dense: DenseMatrices,
-    /** First byte after the dense matrices. */
-    private readonly endOfDense: number,
+    private described: Described,
+    /** First byte of the dense matrices, and first byte after them. */
+    private beginOfDense: number,
+    private endOfDense: number,
   ) {}
 
   /**
    * Creates the file under a temporary name with everything but the matrices.
    *
+   * @param spareBytes - kept free for a larger skeleton that `describe` may put in the place of this one
    * @throws InvalidInputError when the place is not writable or the specification contradicts itself
    * @throws ResourceExhaustedError when the disk has no room for the dense matrices
    */
-  static async create(path: string, skeleton: H5adSkeleton): Promise<H5adFileWriter> {
+  static async create(path: string, skeleton: H5adSkeleton, spareBytes = 0): Promise<H5adFileWriter> {
     if (skeleton.csr !== undefined && skeleton.dense?.X !== undefined) {
       throw new InvalidInputError('X cannot be both dense and sparse');
     }
     const dense = denseMatrices(skeleton);
     const file = await TemporaryFile.create(path);
+    const described = await describeIn(file, skeleton, dense, dense.bytes);
+    const begin = aligned(described.bytes + spareBytes);
+    return new H5adFileWriter(file, skeleton, dense, described, begin, dense.place(begin));
+  }
+
+  /**
+   * Puts another description of the same matrices in the place of the one the file was created with. They stay where they
+   * are unless it reaches into them.
+   *
+   * @returns false when the matrices had to be moved: then every row has to be written again
+   */
+  async describe(skeleton: H5adSkeleton): Promise<boolean> {
+    this.requireSameMatrices(skeleton);
+    const fresh = await TemporaryFile.create(this.file.path);
     try {
-      // Ahead of all else: HDF5 may abort instead of returning an error when the disk fills up under it.
-      await file.requireRoom(estimateSkeletonBytes(skeleton) + dense.bytes);
-      const addresses = await writeSkeleton(file, skeleton, dense);
-      if ((await readEndOfFile(file)) !== (await file.sizeBytes())) {
-        throw new InvariantBrokenError(`writing ${path}: HDF5 did not finish the skeleton`, {
-          hint: 'check the room left on the disk',
-        });
+      const before = this.described.bytes;
+      this.described = await describeIn(fresh, skeleton, this.dense, 0);
+      const { bytes } = this.described;
+      const isInPlace = bytes <= this.beginOfDense;
+      if (!isInPlace) {
+        await this.file.use((handle) => handle.truncate(0));
+        this.beginOfDense = aligned(bytes);
+        this.endOfDense = this.dense.place(this.beginOfDense);
       }
-      const headers = await prepareHeaders(file, addresses);
-      return new H5adFileWriter(file, skeleton, headers, dense, dense.place(await file.sizeBytes()));
-    } catch (error) {
-      // When HDF5 aborts it says nothing; the state of the disk does.
-      const noRoom = await file.requireRoom(MIN_FILE_BYTES).catch((reason: unknown) => reason);
-      await file.discard();
-      throw error instanceof ShardexError ? error : toShardexError(noRoom ?? error, `writing ${path}`);
+      for (let at = 0; at < bytes; at += COPY_BYTES) {
+        await this.file.writeAt(await fresh.readAt(at, Math.min(COPY_BYTES, bytes - at)), at);
+      }
+      if (before > bytes) await this.file.writeAt(new Uint8Array(before - bytes), bytes);
+      return isInPlace;
+    } finally {
+      await fresh.discard();
     }
   }
 
@@ -146,8 +165,15 @@ export class H5adFileWriter implements H5adWriter {
     return aligned(address + bytes.length);
   }
 
+  private requireSameMatrices({ obs, var: genes, csr }: H5adSkeleton): void {
+    const { obs: rows, var: columns } = this.skeleton;
+    const isSame = obs.index.length === rows.index.length && genes.index.length === columns.index.length;
+    if (isSame && csr === undefined) return;
+    throw new InvariantBrokenError(`${this.file.path} was described anew with other matrices`);
+  }
+
   private headerOf(path: string): HeaderPositions {
-    const header = this.headers.get(`/${path}`);
+    const header = this.described.headers.get(`/${path}`);
     if (header === undefined) throw new InvariantBrokenError(`the skeleton has no dataset ${path}`);
     return header;
   }
@@ -174,6 +200,42 @@ function estimateSkeletonBytes({ obs, var: genes }: H5adSkeleton): number {
       return sum + (column.kind === 'numeric' ? column.values : column.codes).byteLength;
     }, texts(index));
   return MIN_FILE_BYTES + frame(obs) + frame(genes);
+}
+
+/** Everything of a file but the matrices, as it was written. */
+interface Described {
+  readonly headers: ReadonlyMap<string, HeaderPositions>;
+  readonly bytes: number;
+}
+
+/**
+ * Writes everything but the matrices to an empty file, which is discarded when that fails.
+ *
+ * @param moreBytes - that the disk must have room for beside
+ */
+async function describeIn(
+  file: TemporaryFile,
+  skeleton: H5adSkeleton,
+  dense: DenseMatrices,
+  moreBytes: number,
+): Promise<Described> {
+  try {
+    // Ahead of all else: HDF5 may abort instead of returning an error when the disk fills up under it.
+    await file.requireRoom(estimateSkeletonBytes(skeleton) + moreBytes);
+    const addresses = await writeSkeleton(file, skeleton, dense);
+    const bytes = await file.sizeBytes();
+    if ((await readEndOfFile(file)) !== bytes) {
+      throw new InvariantBrokenError(`writing ${file.path}: HDF5 did not finish the skeleton`, {
+        hint: 'check the room left on the disk',
+      });
+    }
+    return { headers: await prepareHeaders(file, addresses), bytes };
+  } catch (error) {
+    // When HDF5 aborts it says nothing; the state of the disk does.
+    const noRoom = await file.requireRoom(MIN_FILE_BYTES).catch((reason: unknown) => reason);
+    await file.discard();
+    throw error instanceof ShardexError ? error : toShardexError(noRoom ?? error, `writing ${file.path}`);
+  }
 }
 
 /** @returns the address of every dataset's header */
