@@ -96,6 +96,7 @@ describe('a job over gRPC', () => {
     ]);
     expect(last?.warnings).toEqual(['it is a script']);
     expect(planner.asked.slice(0, 4)).toEqual(['prepare screen.h5ad', 'plan scan', 'reduce size-factors', 'plan fit']);
+    expect(planner.committed).toEqual(leases.map((lease) => lease.output));
     expect(planner.lastHistory?.stages[0]).toMatchObject({ tasks: 3, bytesRead: 30, nonzeros: 21, retries: 0 });
     expect(planner.lastHistory?.workers).toEqual([
       { workerId: worker.workerId, host: 'here', tasks: 3, failures: 0, peakResidentBytes: 99 },

@@ -365,6 +365,7 @@ export class JobEngine {
         this.#log.add(effect.entry);
         if (effect.entry.jobId !== undefined) this.#parts.journal?.append({ kind: 'entry', entry: effect.entry });
         writeEntry(this.#parts.logger, effect.entry);
+        this.#work.follow(effect.entry);
         this.#traces.add(effect.entry);
         return countEntry(this.#parts.metrics, effect.entry, this.#jobOf(effect.entry));
       case 'reportAnswered':

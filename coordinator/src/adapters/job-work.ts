@@ -8,6 +8,7 @@ import {
   type Job,
   type JobEnd,
   type JobPlanner,
+  type LogEntry,
   type MachineEvent,
 } from '../domain/index.js';
 
@@ -103,6 +104,12 @@ export class JobWork {
     this.#start(jobId, work, (error) => {
       return { kind: 'scratchAuditFailed', jobId, failure: toFailure(error, 'looking at the scratch') };
     });
+  }
+
+  /** Follows the story of the jobs: the planner is told what is done. */
+  follow({ kind, jobId, stage, report }: LogEntry): void {
+    if (kind !== 'task-done' || jobId === undefined || stage === undefined || report === undefined) return;
+    this.#planner.outputCommitted(jobId, stage, report.output);
   }
 
   /** Asks the job's planning and reductions to end. */

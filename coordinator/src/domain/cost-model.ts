@@ -47,7 +47,11 @@ const SEARCH_PASSES = 10;
 const DTYPE_BYTES = { f32: 4, f64: 8, u8: 1, i32: 4 } as const;
 
 /** Bytes of one test's h5ad file, without its small parts. */
-export function testFileBytes(parameters: DeParameters, test: DeParameters['tests'][number], size: JobSize): number {
+export function testFileBytes(
+  parameters: DeParameters,
+  test: DeParameters['tests'][number],
+  size: Pick<JobSize, 'groups' | 'genes'>,
+): number {
   const perPair = resultLayers(test, parameters).reduce((sum, layer) => sum + DTYPE_BYTES[layer.dtype], 0);
   return perPair * (size.groups - 1) * size.genes;
 }

@@ -155,6 +155,8 @@ export interface JobPlanner {
     signal: AbortSignal,
     history: () => JobHistory,
   ): Promise<ReductionReport>;
+  /** A task has left its output; the planner may begin with what will be made of it. Answers at once and never throws. */
+  outputCommitted(jobId: JobId, stage: string, output: string): void;
   /** CSV text of a finished job's results, header first, in chunks of any size. */
   results(params: DeParameters, request: ResultsRequest): AsyncIterable<Uint8Array>;
   /** The job has ended, that is on record, and nobody works on it any more: free what it holds. */

@@ -66,6 +66,8 @@ export function splitTasks(
 /** A planner that does as its script says and remembers what it was asked. An input called `bad.h5ad` is refused. */
 export class ScriptedPlanner implements JobPlanner {
   readonly asked: string[] = [];
+  /** Outputs it was told of. */
+  readonly committed: string[] = [];
   lastHistory: JobHistory | null = null;
   readonly #script: Script;
 
@@ -120,6 +122,10 @@ export class ScriptedPlanner implements JobPlanner {
   async auditScratch(): Promise<readonly string[]> {
     this.asked.push('audit');
     return [];
+  }
+
+  outputCommitted(_jobId: JobId, _stage: string, output: string): void {
+    this.committed.push(output);
   }
 
   async *results(params: DeParameters, request: ResultsRequest): AsyncIterable<Uint8Array> {

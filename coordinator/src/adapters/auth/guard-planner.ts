@@ -16,6 +16,7 @@ export function guardPlanner(planner: JobPlanner, allowed: AllowedLocations): Jo
     splitTask: (...args) => planner.splitTask(...args),
     auditScratch: (...args) => planner.auditScratch(...args),
     reduce: (...args) => planner.reduce(...args),
+    outputCommitted: (...args) => planner.outputCommitted(...args),
     results: (...args) => planner.results(...args),
     conclude: (...args) => planner.conclude(...args),
     close: () => planner.close(),

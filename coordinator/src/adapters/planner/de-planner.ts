@@ -1,20 +1,16 @@
 import { availableParallelism } from 'node:os';
 import {
   commitTaskPlan,
-  encodeBundle,
   readTaskPlan,
   SCRATCH_NAMES,
-  STAGES,
   type CellDesign,
-  type JobContext,
   type SizeFactorSummary,
   type PlanItem,
   type StageName,
   type TaskSpec,
 } from '@shardex/shared/artifacts';
-import { hasScreenDispersions, isRatioMethod, type DeParameters } from '@shardex/shared/config';
+import type { DeParameters } from '@shardex/shared/config';
 import { ERROR_POLICIES, InvalidInputError, InvariantBrokenError } from '@shardex/shared/errors';
-import { packMatrixDescriptor } from '@shardex/shared/h5ad';
 import type { JobId, TaskId } from '@shardex/shared/ids';
 import { openStore, type ObjectStore } from '@shardex/shared/storage';
 import {
@@ -38,7 +34,6 @@ import {
   type ReductionReport,
   type ResultsRequest,
   sharedReadsOf,
-  type StagePlan,
   workOfTask,
 } from '../../domain/index.js';
 import { withArtifact } from '../reductions/scratch.js';
@@ -53,36 +48,24 @@ import {
   scratchFolder,
   scratchRoot,
 } from './job-folder.js';
+import { commitContext, contextOf, identityOf } from './job-context.js';
 import { takeOutput, type OutputLock } from './output-lock.js';
+import { isReduction, REDUCTION_OUTPUTS, stagesOf } from './plan-stages.js';
 import { readInput, type ResolvedInput } from './read-input.js';
 import { requireSameRun } from './same-run.js';
 import { halfName, idOf, splitsOf } from './task-names.js';
 import { Turnstile } from './turnstile.js';
-import { REDUCTIONS, ReductionThreads, type ReductionStage } from './run-reduction.js';
-
-/** The version that is written to results and decides whether a run can be resumed. */
-export const PRODUCT_VERSION = '0.1.0';
-
-/** Expected cost of each stage relative to the others, for the time estimate; measured on a 50,000 × 8,000 screen. */
-const STAGE_WEIGHTS: Readonly<Record<StageName, number>> = {
-  scan: 20,
-  'gene-means': 1,
-  ratios: 12,
-  'size-factors': 1,
-  control: 6,
-  dispersion: 35,
-  trend: 2,
-  fit: 30,
-  'shrink-prior': 2,
-  shrink: 18,
-  merge: 6,
-};
+import type { ReductionStage } from './reduction-messages.js';
+import { ReductionThreads } from './run-reduction.js';
 
 /**
  * So many inputs are opened at a time, each in a thread: a crowd of submissions, or of jobs that a restart takes up, waits
  * its turn rather than starve the thread that answers workers. More than a few, because remote storage is mostly waiting.
  */
 const INPUTS_AT_ONCE = Math.max(4, availableParallelism());
+
+/** The stage whose outputs hold the rows of the results. */
+const RESULTS_STAGE = 'fit' satisfies StageName;
 
 export type ReadResults = (folder: string, request: ResultsRequest) => AsyncIterable<Uint8Array>;
 
@@ -151,7 +134,9 @@ export class DePlanner implements JobPlanner {
       await commitTaskPlan(job.store, stage, items);
     }
     job.plans.set(stage, items);
-    return Promise.all(items.map((item) => this.planned(jobId, job, stage, item)));
+    const tasks = await Promise.all(items.map((item) => this.planned(jobId, job, stage, item)));
+    if (stage === RESULTS_STAGE) this.writeAhead(jobId, job, tasks);
+    return tasks;
   }
 
   async splitTask(
@@ -192,14 +177,15 @@ export class DePlanner implements JobPlanner {
       throw new InvariantBrokenError(`"${stage}" is not a reduction`);
     }
     await job.lock.confirm();
-    const outputs = Object.fromEntries(
-      [...job.plans].map(([name, items]) => [name, items.map(({ output }) => output)]),
-    );
     const { scratchUri, lock } = job;
-    const order = { stage, scratchUri, outputs, history: history(), lock: lock.token } as const;
-    const warnings = await this.threads.run(order, report, signal);
+    const order = { stage, scratchUri, outputs: outputsOf(job), history: history(), lock: lock.token } as const;
+    const warnings = await this.threads.run(jobId, order, report, signal);
     job.reduced.add(stage);
     return { warnings };
+  }
+
+  outputCommitted(jobId: JobId, stage: string, output: string): void {
+    if (stage === RESULTS_STAGE) this.threads.ahead.add(jobId, output);
   }
 
   results(params: DeParameters, request: ResultsRequest): AsyncIterable<Uint8Array> {
@@ -210,6 +196,7 @@ export class DePlanner implements JobPlanner {
     const job = this.jobs.get(jobId);
     if (job === undefined) return;
     this.jobs.delete(jobId);
+    await this.threads.ahead.drop(jobId);
     if (this.jobs.size === 0) await this.threads.close();
     try {
       // Whoever has taken over the folder goes on from what is on scratch.
@@ -226,9 +213,18 @@ export class DePlanner implements JobPlanner {
   }
 
   async close(): Promise<void> {
+    // What they write lies in folders whose locks are released then.
+    await this.threads.close();
     for (const { lock } of this.jobs.values()) await lock.release();
     this.jobs.clear();
-    await this.threads.close();
+  }
+
+  /** Has results written while the stage runs, if more than its last task's would be there before its end. */
+  private writeAhead(jobId: JobId, job: JobEntry, tasks: readonly PlannedTask[]): void {
+    const done = tasks.filter(({ alreadyDone }) => alreadyDone !== undefined);
+    if (tasks.length - done.length < 2 || !job.parameters.formats.includes('h5ad')) return;
+    this.threads.ahead.begin(jobId, { scratchUri: job.scratchUri, outputs: outputsOf(job) });
+    for (const { output } of done) this.outputCommitted(jobId, RESULTS_STAGE, output);
   }
 
   /** Takes the output folder and puts down what all tasks need. @param existing - `continue`: whatever there is, is ours */
@@ -351,6 +347,10 @@ async function replaceByHalves(
   return halves;
 }
 
+/** Outputs of each stage that is planned, in task order. */
+const outputsOf = (job: JobEntry): Record<string, readonly string[]> =>
+  Object.fromEntries([...job.plans].map(([name, items]) => [name, items.map(({ output }) => output)]));
+
 function itemsOf(job: JobEntry, stage: string): readonly PlanItem[] {
   return job.plans.get(stage) ?? [];
 }
@@ -359,75 +359,3 @@ function scanMatrix({ descriptor }: ResolvedInput): ScanMatrix {
   const { kind, nRows, nColumns } = descriptor;
   return { kind, nRows, storedCount: kind === 'dense' ? nRows * nColumns : descriptor.nonzeroCount };
 }
-
-const isReduction = (stage: string): stage is ReductionStage => (REDUCTIONS as readonly string[]).includes(stage);
-
-/** What the coordinator's own stages leave in scratch; `merge` writes the results. */
-const REDUCTION_OUTPUTS: Readonly<Record<ReductionStage, string | null>> = {
-  'gene-means': SCRATCH_NAMES.geneMeans,
-  'size-factors': SCRATCH_NAMES.sizeFactors,
-  trend: SCRATCH_NAMES.trend,
-  'shrink-prior': SCRATCH_NAMES.shrinkPrior,
-  merge: null,
-};
-
-/**
- * Only size factors by median of ratios need the gene-means and ratios stages, only the NB-GLM with dispersions estimated
- * from the whole screen needs dispersion and trend, and only shrinkage shrink, and shrink-prior if there is one prior for the screen.
- */
-export function stagesOf(parameters: DeParameters): StagePlan[] {
-  const left = new Set<StageName>();
-  if (!isRatioMethod(parameters.sizeFactors)) left.add('gene-means').add('ratios');
-  if (!hasScreenDispersions(parameters)) left.add('dispersion').add('trend');
-  const isShrunk = parameters.tests.includes('nb-glm') && parameters.shrink === 'apeglm';
-  if (!isShrunk) left.add('shrink');
-  if (!isShrunk || parameters.shrinkPrior !== 'global') left.add('shrink-prior');
-  return STAGES.filter((name) => !left.has(name)).map((name) => {
-    const weight = STAGE_WEIGHTS[name];
-    if (!isReduction(name)) return { name, executor: 'workers', weight };
-    const output = REDUCTION_OUTPUTS[name];
-    return { name, executor: 'coordinator', weight, ...(output === null ? {} : { output }) };
-  });
-}
-
-function contextOf(input: ResolvedInput): JobContext {
-  const { json, arrays } = packMatrixDescriptor(input.descriptor);
-  return {
-    version: PRODUCT_VERSION,
-    parameters: input.parameters,
-    inputScale: input.inputScale,
-    nCells: input.descriptor.nRows,
-    nGenes: input.descriptor.nColumns,
-    groupLabels: input.design.labels,
-    design: input.covariates.design,
-    inputVersion: input.metadata.version,
-    inputBytes: input.metadata.sizeBytes,
-    geneNames: input.metadata.varNames ?? [],
-    warnings: input.warnings,
-    matrix: {
-      json,
-      arrays: Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, dtypeOf(array)])),
-    },
-  };
-}
-
-const dtypeOf = (array: Float64Array | Uint32Array | Uint8Array): 'f64' | 'u32' | 'u8' =>
-  array instanceof Float64Array ? 'f64' : array instanceof Uint32Array ? 'u32' : 'u8';
-
-async function commitContext(store: ObjectStore, input: ResolvedInput, context: JobContext): Promise<void> {
-  const { arrays } = packMatrixDescriptor(input.descriptor);
-  const matrix = Object.fromEntries(Object.entries(arrays).map(([name, array]) => [`matrix/${name}`, array]));
-  const { stratum, batch, covariates } = input.covariates;
-  const optional = Object.entries({ givenSizeFactor: input.givenSizeFactors, stratum, batch, covariates });
-  const present = Object.fromEntries(
-    optional.filter((entry): entry is [string, Float64Array | Int32Array] => entry[1] !== null),
-  );
-  await store.commit(
-    SCRATCH_NAMES.context,
-    encodeBundle(context, { group: input.design.group, ...present, ...matrix }),
-  );
-}
-
-/** Everything that results depend on: a run with another identity has another scratch folder. */
-const identityOf = ({ version, parameters, inputVersion }: JobContext): string =>
-  JSON.stringify({ version, parameters, inputVersion });

@@ -1,2 +1,3 @@
-export { DePlanner, PRODUCT_VERSION, type ReadResults } from './de-planner.js';
+export { DePlanner, type ReadResults } from './de-planner.js';
+export { PRODUCT_VERSION } from './job-context.js';
 export { planJob } from './plan-job.js';

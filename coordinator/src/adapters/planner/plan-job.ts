@@ -17,8 +17,8 @@ import {
   scratchBytes,
   stageCosts,
 } from '../../domain/index.js';
-import { stagesOf } from './de-planner.js';
 import { existingResults } from './job-folder.js';
+import { stagesOf } from './plan-stages.js';
 import { readInput, type ResolvedInput } from './read-input.js';
 
 const SHARDED_OVER: Readonly<Partial<Record<StageName, string>>> = {

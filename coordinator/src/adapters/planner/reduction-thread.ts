@@ -6,21 +6,26 @@ import { reduceShrinkPrior } from '../reductions/shrink-prior.js';
 import { reduceSizeFactors } from '../reductions/size-factors.js';
 import { reduceTrend } from '../reductions/trend.js';
 import { reduceMerge } from '../reductions/merge.js';
+import { ResultsAhead } from '../reductions/results-ahead.js';
 import { openScope } from '../reductions/scratch.js';
 import { confirmLock } from '../lock/index.js';
 import { favourMemory } from './favour-memory.js';
-import type { ReductionMessage, ReductionOrder } from './run-reduction.js';
+import type { ReductionMessage, ReductionOrder, ReductionRequest } from './reduction-messages.js';
 
 /** Body of a thread that runs one reduction after the other, so that the coordinator keeps answering its workers meanwhile. */
 const post = (message: ReductionMessage): void => parentPort?.postMessage(message);
 
+/** The results that were begun for the job whose merge is to come. */
+let ahead: ResultsAhead | null = null;
+
 async function run(order: ReductionOrder): Promise<readonly string[]> {
   const cancelled = new Int32Array(order.cancelFlag);
+  const isCancelled = (): boolean => Atomics.load(cancelled, 0) === 1;
   const scope = await openScope(
     order.scratchUri,
     order.outputs,
     (fraction) => post({ kind: 'progress', fraction }),
-    () => Atomics.load(cancelled, 0) === 1,
+    isCancelled,
     async () => (order.lock === null ? undefined : confirmLock(order.lock)),
   );
   favourMemory(scope.context);
@@ -34,7 +39,7 @@ async function run(order: ReductionOrder): Promise<readonly string[]> {
     case 'shrink-prior':
       return reduceShrinkPrior(scope);
     case 'merge':
-      return reduceMerge(scope, order.history);
+      return reduceMerge(scope, order.history, (await takeAhead()?.take(isCancelled)) ?? null);
   }
 }
 
@@ -42,6 +47,7 @@ async function answer(order: ReductionOrder): Promise<ReductionMessage> {
   try {
     return { kind: 'done', warnings: await run(order) };
   } catch (error) {
+    await takeAhead()?.drop();
     const failure = toShardexError(error, `running the ${order.stage} stage`);
     return {
       kind: 'failed',
@@ -54,11 +60,36 @@ async function answer(order: ReductionOrder): Promise<ReductionMessage> {
   }
 }
 
-parentPort?.on('message', (order: ReductionOrder) => {
-  void answer(order).then((message) => {
-    post(message);
-    // Workers have the floor now; the library that writes results is loaded by the time they are done.
-    if (order.stage === 'size-factors') prepareH5adWriting().catch(() => undefined);
-  });
-});
+function takeAhead(): ResultsAhead | null {
+  const taken = ahead;
+  ahead = null;
+  return taken;
+}
+
+function beginAhead({ scratchUri, outputs }: Pick<ReductionOrder, 'scratchUri' | 'outputs'>): ResultsAhead {
+  const nothing = (): void => undefined;
+  const confirmed = (): Promise<void> => Promise.resolve();
+  return new ResultsAhead((isCancelled) => openScope(scratchUri, outputs, nothing, isCancelled, confirmed));
+}
+
+async function handle(request: ReductionRequest): Promise<void> {
+  switch (request.kind) {
+    case 'reduce':
+      post(await answer(request.order));
+      // Workers have the floor now; the library that writes results is loaded by the time they are done.
+      if (request.order.stage === 'size-factors') prepareH5adWriting().catch(() => undefined);
+      return;
+    case 'begin-results':
+      ahead = beginAhead(request.order);
+      return;
+    case 'add-results':
+      ahead?.add(request.fitOutput);
+      return;
+    case 'drop-results':
+      await takeAhead()?.drop();
+      return post({ kind: 'results-dropped' });
+  }
+}
+
+parentPort?.on('message', (request: ReductionRequest) => void handle(request));
 post({ kind: 'ready' });

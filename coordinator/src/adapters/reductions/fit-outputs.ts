@@ -1,5 +1,11 @@
-import type { ComparisonTrend, ConvergenceSummary, FitSummary } from '@shardex/shared/artifacts';
-import type { Shrinkage } from '../../domain/index.js';
+import {
+  SCRATCH_NAMES,
+  type ComparisonTrend,
+  type ConvergenceSummary,
+  type FitSummary,
+  type SizeFactorSummary,
+} from '@shardex/shared/artifacts';
+import { fitDesignOf, type Shrinkage } from '../../domain/index.js';
 import { readShrinkage } from './read-shrinkage.js';
 import { withArtifact, type ReductionScope } from './scratch.js';
 
@@ -44,27 +50,19 @@ export async function readFits(scope: ReductionScope): Promise<FitOutputs> {
   const first: (readonly [row: number, gene: number])[] = [];
   const statuses: Record<string, number[]> = {};
   const trends: ComparisonTrend[] = [];
-  const rowsAtATime = Math.max(1, Math.floor(BLOCK_PAIRS / scope.context.nGenes));
   let count = 0;
   for (const [i, name] of (scope.outputs['fit'] ?? []).entries()) {
-    const shrunkName = scope.outputs['shrink']?.[i] ?? null;
-    await withArtifact<FitSummary, void>(scope.store, name, (reader) => {
-      const rowBegin = groups.length;
-      const rows = reader.meta.groups.length;
-      for (let outputRow = 0; outputRow < rows; outputRow += rowsAtATime) {
-        const end = Math.min(rows, outputRow + rowsAtATime);
-        blocks.push({ name, shrunkName, rowBegin: rowBegin + outputRow, rowEnd: rowBegin + end, outputRow });
-      }
-      groups.push(...reader.meta.groups);
-      cells.push(...reader.meta.cells);
-      count += reader.meta.notConverged.count;
-      for (const [row, gene] of reader.meta.notConverged.first) first.push([rowBegin + row, gene]);
-      for (const [test, counts] of Object.entries(reader.meta.statuses)) {
-        statuses[test] = counts.map((n, code) => n + (statuses[test]?.[code] ?? 0));
-      }
-      trends.push(...(reader.meta.trends ?? []));
-      return Promise.resolve();
-    });
+    const meta = await readSummary(scope, name);
+    const rowBegin = groups.length;
+    blocks.push(...blocksOf(scope, name, scope.outputs['shrink']?.[i] ?? null, rowBegin, meta.groups.length));
+    groups.push(...meta.groups);
+    cells.push(...meta.cells);
+    count += meta.notConverged.count;
+    for (const [row, gene] of meta.notConverged.first) first.push([rowBegin + row, gene]);
+    for (const [test, counts] of Object.entries(meta.statuses)) {
+      statuses[test] = counts.map((n, code) => n + (statuses[test]?.[code] ?? 0));
+    }
+    trends.push(...(meta.trends ?? []));
   }
   return {
     blocks,
@@ -75,4 +73,44 @@ export async function readFits(scope: ReductionScope): Promise<FitOutputs> {
     trends: trends.length === 0 ? null : trends,
     shrinkage: await readShrinkage(scope),
   };
+}
+
+/** Groups of the result rows, in order, as they are known before any fit: those that the filters have kept. */
+export async function readResultGroups({ store, context }: ReductionScope): Promise<readonly number[]> {
+  const groupKept = await withArtifact<SizeFactorSummary, Uint8Array>(store, SCRATCH_NAMES.sizeFactors, (reader) =>
+    reader.u8('groupKept'),
+  );
+  const { testsControl } = fitDesignOf(context.parameters, 1);
+  return context.groupLabels
+    .map((_, group) => group)
+    .filter((group) => groupKept[group] === 1 && (group > 0 || testsControl));
+}
+
+/** The blocks of one fit output. @param groups - of all result rows */
+export async function readBlocks(
+  scope: ReductionScope,
+  name: string,
+  groups: readonly number[],
+): Promise<readonly FitBlock[]> {
+  const own = (await readSummary(scope, name)).groups;
+  return own.length === 0 ? [] : blocksOf(scope, name, null, groups.indexOf(own[0]), own.length);
+}
+
+const readSummary = ({ store }: ReductionScope, name: string): Promise<FitSummary> =>
+  withArtifact<FitSummary, FitSummary>(store, name, ({ meta }) => Promise.resolve(meta));
+
+function blocksOf(
+  { context }: ReductionScope,
+  name: string,
+  shrunkName: string | null,
+  rowBegin: number,
+  nRows: number,
+): FitBlock[] {
+  const rowsAtATime = Math.max(1, Math.floor(BLOCK_PAIRS / context.nGenes));
+  const blocks: FitBlock[] = [];
+  for (let outputRow = 0; outputRow < nRows; outputRow += rowsAtATime) {
+    const end = Math.min(nRows, outputRow + rowsAtATime);
+    blocks.push({ name, shrunkName, rowBegin: rowBegin + outputRow, rowEnd: rowBegin + end, outputRow });
+  }
+  return blocks;
 }

@@ -9,6 +9,7 @@ import {
 } from '@shardex/shared/artifacts';
 import type { TestName } from '@shardex/shared/config';
 import type { FittedParts } from '../../domain/index.js';
+import { isFitted } from './fit-blocks.js';
 import { controlMeanOf, readFrozen, type FrozenSummary } from './frozen-summary.js';
 import { openScope, withArtifact, type ReductionScope } from './scratch.js';
 
@@ -63,7 +64,7 @@ export class FittedComparisons {
 
   /** Layers of the results, those that only the end of the job makes left out. */
   layersOf(test: TestName): readonly ResultLayer[] {
-    return resultLayers(test, this.parameters).filter(({ merged, shrunk }) => merged !== true && shrunk !== true);
+    return resultLayers(test, this.parameters).filter(isFitted);
   }
 
   /** What result files have of the control in `var`; null with another reference. */

@@ -3,7 +3,8 @@ import type { TestName } from '@shardex/shared/config';
 import type { UnsDict } from '@shardex/shared/h5ad';
 import type { FitOutputs } from './fit-outputs.js';
 import type { ReductionScope } from './scratch.js';
-import { readBlock, type ScreenWide } from './fit-blocks.js';
+import { readBlock } from './fit-blocks.js';
+import type { ScreenWide } from './screen-tally.js';
 
 interface RankedGroup {
   readonly names: string[];

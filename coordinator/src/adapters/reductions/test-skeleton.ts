@@ -8,7 +8,7 @@ import type { FitOutputs } from './fit-outputs.js';
 import { controlMeanOf, type FrozenSummary } from './frozen-summary.js';
 import type { RankedGenes } from './rank-genes-groups.js';
 import type { ReductionScope } from './scratch.js';
-import type { ScreenWide } from './fit-blocks.js';
+import type { ScreenWide } from './screen-tally.js';
 
 const METHOD_NAMES: Readonly<Record<TestName, string>> = {
   'nb-glm': 'nb_glm',
@@ -24,8 +24,8 @@ export function describeTest(
   test: TestName,
   layers: readonly ResultLayer[],
   frozen: FrozenSummary,
-  fits: FitOutputs,
-  { testedPerRow, nTests }: ScreenWide,
+  fits: Pick<FitOutputs, 'groups' | 'cells' | 'trends' | 'shrinkage'>,
+  { testedPerRow, nTests }: Pick<ScreenWide, 'testedPerRow' | 'nTests'>,
   ranked: RankedGenes | null,
 ): H5adSkeleton {
   const { geneNames, groupLabels } = scope.context;
