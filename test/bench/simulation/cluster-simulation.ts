@@ -21,7 +21,7 @@ import { jobId, taskId, workerId, type TaskId, type WorkerId } from '@shardex/sh
 import { EventQueue } from './event-queue.js';
 import { groupNonzeros, logNormal, randomFrom, type ScreenShape } from './screens.js';
 import { SharedStorage } from './shared-storage.js';
-import { PARAMETERS, TaskCosts } from './task-costs.js';
+import { PARAMETERS, TaskCosts, type TaskCost } from './task-costs.js';
 
 /** The cluster, and what its parts can do. */
 export interface ClusterModel {
@@ -116,6 +116,10 @@ class Simulation {
   private now = 0;
   private coordinatorFree = 0;
   private lastPull = 0;
+  /** Groups of each fit whose rows the coordinator has yet to write. */
+  private readonly rowsToWrite: number[] = [];
+  private isWriting = false;
+  private whenRowsAreWritten: (() => void) | null = null;
   private endedAt: number | null = null;
   private readonly count = { calls: 0, doubled: 0, outrun: 0, steps: 0 };
   private readonly sum = { busy: 0, wait: 0, taken: 0, spent: 0, realMs: 0, longestMs: 0 };
@@ -264,14 +268,27 @@ class Simulation {
     }
   }
 
+  /** The coordinator writes the rows of fits as they are done, one after the other. */
+  private writeRows(): void {
+    const groups = this.rowsToWrite.shift();
+    this.isWriting = groups !== undefined;
+    if (groups === undefined) this.whenRowsAreWritten?.();
+    else this.transfer(this.costs.rowsOf(groups), () => this.writeRows());
+  }
+
+  private transfer({ bytes, requests, computeSeconds }: TaskCost, done: () => void): void {
+    const waited = (requests * this.model.requestSeconds) / this.model.requestsAtOnce;
+    this.storage.start(bytes, this.now, (at) => this.queue.add(at + waited + computeSeconds, done));
+  }
+
   private reduce(stage: string): void {
+    if (stage === 'merge' && this.isWriting) {
+      this.whenRowsAreWritten = () => this.reduce(stage);
+      return;
+    }
     const before = { 'size-factors': 'scan', trend: 'dispersion', merge: 'fit' }[stage] ?? '';
-    const cost = this.costs.reduction(stage, this.tasksOf.get(before) ?? 0);
-    const waited = (cost.requests * this.model.requestSeconds) / this.model.requestsAtOnce;
-    this.storage.start(cost.bytes, this.now, (at) => {
-      this.queue.add(at + waited + cost.computeSeconds, () => {
-        this.apply({ kind: 'reductionDone', jobId: JOB, stage, report: { warnings: [] } });
-      });
+    this.transfer(this.costs.reduction(stage, this.tasksOf.get(before) ?? 0), () => {
+      this.apply({ kind: 'reductionDone', jobId: JOB, stage, report: { warnings: [] } });
     });
   }
 
@@ -328,7 +345,12 @@ class Simulation {
         report: { output, ...figures },
       } as const;
       const answer = this.apply(event).find((effect) => effect.kind === 'reportAnswered');
-      if (answer?.accepted === true) this.sum.taken += computeSeconds;
+      if (answer?.accepted !== true) return;
+      this.sum.taken += computeSeconds;
+      const { spec } = grant;
+      if (spec.kind !== 'fit') return;
+      this.rowsToWrite.push(spec.groupEnd - spec.groupBegin);
+      if (!this.isWriting) this.writeRows();
     });
     this.call(this.now, () => this.pull(worker));
   }

@@ -33,6 +33,15 @@ const KEY_BYTES = 8;
 /** What a dispersion task leaves a gene: 61 sums and a histogram. */
 const DISPERSION_BYTES_PER_GENE = 600;
 
+/**
+ * Share of the output's bytes that are moved when a fit is done: all but the adjusted p-values are read and written. In the end
+ * those are written, and p-values read twice.
+ */
+const ROW_BYTES_MOVED = 1.7;
+const MERGE_BYTES_MOVED = 0.5;
+/** Share of the merge's seconds that is left for the end. @source docs/scaling.md, 50,000 cells */
+const MERGE_SECONDS_LEFT = 0.5;
+
 /** Costs of one screen's tasks: seconds from the engine's own cost model, bytes from its formats. */
 export class TaskCosts {
   readonly totalNonzeros: number;
@@ -85,10 +94,18 @@ export class TaskCosts {
     if (stage === 'trend') return task(seconds, tasksBefore * genes * DISPERSION_BYTES_PER_GENE, tasksBefore);
     if (stage === 'merge') {
       const output = this.outputBytesPerPair() * perturbations * genes;
-      // Read, written, and the p-values read once more for the adjustment over the screen.
-      return task(seconds, output * 2.3, tasksBefore);
+      return task(seconds * MERGE_SECONDS_LEFT, output * MERGE_BYTES_MOVED, tasksBefore);
     }
     return task(seconds, cells * 16, tasksBefore);
+  }
+
+  /** Reading the rows of a fit and writing them to the results, while other fits run. */
+  rowsOf(groups: number): TaskCost {
+    const { genes } = this.screen;
+    const { merge } = stageCosts(PARAMETERS, this.size(0, groups + 1));
+    const output = this.outputBytesPerPair() * groups * genes;
+    const seconds = merge.coreSeconds * (1 - MERGE_SECONDS_LEFT);
+    return { computeSeconds: seconds, bytes: output * ROW_BYTES_MOVED, requests: 1 };
   }
 
   private seconds(
