@@ -195,6 +195,7 @@ export interface KernelExports {
     tieCorrect: number,
     continuity: number,
     scratch: number,
+    places: number,
     starts: number,
     u: number,
     z: number,

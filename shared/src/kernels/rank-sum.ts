@@ -68,6 +68,7 @@ export function rankSumAgainstControl(
   heap.scoped(() => {
     const sizes = heap.copyU32(groups.sizes);
     const scratch = heap.uninitialised(Float64Array, longestSegment(groups.offsets));
+    const places = heap.uninitialised(Uint32Array, 2 * longestSegment(groups.offsets));
     const starts = heap.uninitialised(Uint32Array, (longestSegment(control.offsets) >> 1) + 2);
     heap.exports.rankSums(
       nGenes,
@@ -82,6 +83,7 @@ export function rankSumAgainstControl(
       Number(options.tieCorrect),
       Number(options.continuity),
       scratch.byteOffset,
+      places.byteOffset,
       starts.byteOffset,
       u.byteOffset,
       z.byteOffset,
