@@ -299,7 +299,9 @@ export class JobEngine {
   #known(jobId: string): Job {
     const job = this.#state.jobs.get(toJobId(jobId));
     if (job === undefined) {
-      throw new InvalidInputError(`there is no job ${jobId}`, { hint: 'list the jobs with "shardex jobs"' });
+      throw new InvalidInputError(`there is no job ${jobId}`, {
+        hint: 'list the jobs with "shardex jobs"; those of a coordinator that ended without --state are gone: submit again with --resume',
+      });
     }
     return job;
   }
