@@ -191,7 +191,7 @@ describeWithPart({
 
     it('is reached from outside as its notes say', async () => {
       const forwarding = cluster.forward(`service/${COORDINATOR}`, 7443);
-      const command = [process.execPath, LAUNCHER, 'jobs', '--coordinator', '127.0.0.1:7443'];
+      const command = [process.execPath, LAUNCHER, 'jobs', '--coordinator', 'localhost:7443'];
       const jobs = await eventually('jobs by way of port-forward', async () => {
         const { exitCode, stdout } = await runProgram(...cluster.inside(command));
         return exitCode === 0 ? stdout : null;
