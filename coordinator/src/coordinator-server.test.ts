@@ -316,7 +316,8 @@ describe('the connection', () => {
     const rest = (async () => {
       for await (const message of stream) void message;
     })();
-    expect((await failureOf(rest)).tag).toBe('Cancelled');
+    const hint = expect.stringContaining('submit again with --resume') as string;
+    expect(await failureOf(rest)).toMatchObject({ tag: 'Cancelled', hint });
   });
 
   it('does not listen beyond this machine unless told to', async () => {

@@ -254,7 +254,9 @@ export class JobEngine {
     const { journal, planner } = this.#parts;
     this.#end(
       journal === null
-        ? new CancelledError('the coordinator is stopping')
+        ? new CancelledError('the coordinator is stopping', {
+            hint: 'without --state its jobs end with it: submit again with --resume',
+          })
         : new StorageUnavailableError('the coordinator is stopping', {
             hint: 'its jobs go on when it is started again',
           }),
