@@ -84,6 +84,8 @@ describeWithPart({
       const job = await ended(await slurm.submit(command, { ...PROGRAM, SHARDEX_TOKENS: tokens }));
       expect(job['ExitCode'], log('refused.log')).toBe('2:0');
       expect(log('refused.log')).toContain('shardex: the coordinator does not know who calls');
+      // And leaves no coordinator behind.
+      expect(log('refused.log')).toContain('"text":"stopped"');
     });
 
     it('stops in order when its time is nearly up, queues itself again, and goes on where it was', async () => {
