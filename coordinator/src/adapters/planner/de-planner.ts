@@ -10,7 +10,7 @@ import {
   type TaskSpec,
 } from '@shardex/shared/artifacts';
 import type { DeParameters } from '@shardex/shared/config';
-import { ERROR_POLICIES, InvalidInputError, InvariantBrokenError } from '@shardex/shared/errors';
+import { CancelledError, ERROR_POLICIES, InvalidInputError, InvariantBrokenError } from '@shardex/shared/errors';
 import type { JobId, TaskId } from '@shardex/shared/ids';
 import { openStore, type ObjectStore } from '@shardex/shared/storage';
 import {
@@ -95,6 +95,7 @@ export class DePlanner implements JobPlanner {
   private readonly jobs = new Map<JobId, JobEntry>();
   private readonly threads = new ReductionThreads();
   private readonly inputs = new Turnstile(INPUTS_AT_ONCE);
+  private isClosed = false;
 
   /**
    * @param cluster - asked whenever a stage is cut into tasks: how many can run at the same time, and with how much memory
@@ -213,6 +214,7 @@ export class DePlanner implements JobPlanner {
   }
 
   async close(): Promise<void> {
+    this.isClosed = true;
     // What they write lies in folders whose locks are released then.
     await this.threads.close();
     for (const { lock } of this.jobs.values()) await lock.release();
@@ -250,6 +252,8 @@ export class DePlanner implements JobPlanner {
       const store = openStore(scratchUri);
       const commit = (): Promise<void> => commitContext(store, input, context);
       await commit();
+      // Nobody would release the folder any more.
+      if (this.isClosed) throw new CancelledError('the coordinator has stopped', { hint: 'submit again' });
       this.jobs.set(jobId, {
         made,
         parameters,
