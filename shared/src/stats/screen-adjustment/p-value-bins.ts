@@ -6,6 +6,7 @@ export const N_BINS = (ONE_WORD >>> BIN_SHIFT) + 1;
 
 /** Bytes of a p-value that its bin does not say, all of the low word and one of the high one. */
 export const LOW_BYTES = 5;
+const LOW_MASK = 2 ** BIN_SHIFT - 1;
 
 const bits = new Float64Array(1);
 const words = new Uint32Array(bits.buffer);
@@ -21,6 +22,10 @@ export const lowByteAt = (level: number): number => LOW_BYTES - 1 - level;
 export function binOf(highWord: number): number {
   return highWord === NEGATIVE_ZERO ? 0 : highWord >>> BIN_SHIFT;
 }
+
+/** Where a p-value is in its bin: 0 at the smallest, towards 1 at the largest. */
+export const placeInBin = (lowWord: number, highWord: number): number =>
+  ((highWord & LOW_MASK) * 2 ** 32 + lowWord) * 2 ** (-8 * LOW_BYTES);
 
 /** The smallest p of a bin. */
 export function floorOf(bin: number): number {
