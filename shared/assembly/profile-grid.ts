@@ -7,7 +7,7 @@ import * as fit from "./intercept";
 
 /** A Newton step below this is accepted where it is also worth less than VALUE_ACCEPTED in log-likelihood. */
 const STEP_ACCEPTED: f64 = 1e-5;
-const VALUE_ACCEPTED: f64 = 1e-8;
+const VALUE_ACCEPTED: f64 = 1e-10;
 /** Passes from the predicted η before the fit with a bracket takes over; one more pass follows it. */
 const PASS_LIMIT: i32 = 6;
 const RESCUE_TOLERANCE: f64 = 1e-9;
