@@ -2,12 +2,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { analysed, peers, runPython, say, sharedFile, table } from './runs.mjs';
+import { analysed, peers, runPython, say, SCREENS, sharedFile, tableOf } from './runs.mjs';
 
-const SCREENS = [
-  { dataset: 'papalexi_thp1_eccite', title: 'Papalexi', control: 'NT', covariate: 'bio_rep' },
-  { dataset: 'datlinger_jurkat_scifi', title: 'Datlinger', control: 'control', covariate: 'tcr' },
-];
 const COMPARE = fileURLToPath(new URL('parity.py', import.meta.url));
 
 const PYDESEQ2 = [
@@ -17,20 +13,6 @@ const PYDESEQ2 = [
 
 /** @param {readonly string[]} args */
 const compared = (...args) => JSON.parse(runPython(COMPARE, ...args));
-
-const digits = (/** @type {number} */ value) =>
-  value === 0 || Number.isInteger(value)
-    ? String(value)
-    : Math.abs(value) < 1e-3
-      ? value.toExponential(1)
-      : value.toPrecision(4);
-
-/** @param {Readonly<Record<string, string | number>>[]} rows */
-const tableOf = (rows) =>
-  table(
-    Object.keys(rows[0]),
-    rows.map((row) => Object.values(row).map((value) => (typeof value === 'number' ? digits(value) : value))),
-  );
 
 export const parity = async (/** @type {string} */ folder) => {
   const rows = { pydeseq2: [], crispyxNb: [], ranks: [], welch: [] };
@@ -62,16 +44,18 @@ export const parity = async (/** @type {string} */ folder) => {
 
     const normalised = at('normalised.h5ad');
     if (!existsSync(normalised)) peers('normalise', source, normalised);
+    const inDouble = at('crispyx_t_test_double.h5ad');
     if (!existsSync(at('crispyx_wilcoxon_batch.h5ad'))) peers('ranks', normalised, at('crispyx'), control, covariate);
     const given = [...design, '--input-scale', 'log1p', '--preset', 'crispyx'];
     const ranks = analysed(at('ranks'), normalised, ...given, '--tests', 'wilcoxon,t-test');
-    const welch = [join(ranks, 't_test.h5ad'), at('crispyx_t_test.h5ad'), normalised, control, title];
-    rows.welch.push(compared('welch', ...welch));
+    const means = [join(ranks, 't_test.h5ad'), at('crispyx_t_test.h5ad'), inDouble];
+    rows.welch.push(compared('welch', ...means, normalised, control, title));
     const unit = ['--batch-column', covariate, '--batch-weights', 'unit'];
     const strata = analysed(at('strata'), normalised, ...given, '--tests', 'wilcoxon', ...unit);
     for (const [test, ours, theirs] of [
       ['Wilcoxon', join(ranks, 'wilcoxon.h5ad'), at('crispyx_wilcoxon.h5ad')],
       ['t-test', join(ranks, 't_test.h5ad'), at('crispyx_t_test.h5ad')],
+      ['t-test, of the same values as doubles', join(ranks, 't_test.h5ad'), inDouble],
       ['Wilcoxon, strata of weight 1', join(strata, 'wilcoxon.h5ad'), at('crispyx_wilcoxon_batch.h5ad')],
     ]) {
       rows.ranks.push(compared('ranks', ours, theirs, `${title}, ${test}`));

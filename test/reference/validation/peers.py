@@ -3,7 +3,8 @@
     python peers.py crispyx SCREEN.h5ad OUT.h5ad CONTROL             crispyx's NB-GLM with its defaults
     python peers.py guides PAPALEXI.h5ad FOLDER                      one file a non-targeting guide: it against the others
     python peers.py normalise COUNTS.h5ad OUT.h5ad                   crispyx's log1p of counts per 10,000
-    python peers.py ranks NORMALISED.h5ad PREFIX CONTROL BATCH       crispyx's Wilcoxon and t-test with their defaults
+    python peers.py ranks NORMALISED.h5ad PREFIX CONTROL BATCH       crispyx's Wilcoxon and t-test with their defaults, and
+                                                                     the t-test on the same values in double precision
 
 crispyx 0.2.2, anndata; `guides` also says the guides as JSON.
 """
@@ -51,11 +52,17 @@ def normalise(source: str, out: str) -> None:
 
 
 def ranks(source: str, prefix: str, control: str, batch: str) -> None:
+    import anndata
     import crispyx as cx
 
+    double = f"{prefix}_double.h5ad"
+    data = anndata.read_h5ad(source)
+    data.X = data.X.astype(float)
+    data.write_h5ad(double)
     common = dict(perturbation_column="perturbation", control_label=control, verbose=False, force=True)
     cx.wilcoxon_test(source, output_path=f"{prefix}_wilcoxon.h5ad", **common)
     cx.t_test(source, output_path=f"{prefix}_t_test.h5ad", n_jobs=1, **common)
+    cx.t_test(double, output_path=f"{prefix}_t_test_double.h5ad", n_jobs=1, **common)
     cx.wilcoxon_test(source, output_path=f"{prefix}_wilcoxon_batch.h5ad", batch_column=batch, **common)
 
 

@@ -7,6 +7,12 @@ import { fileURLToPath } from 'node:url';
 const LAUNCHER = fileURLToPath(new URL('../../../coordinator/bin/shardex.mjs', import.meta.url));
 const PEERS = fileURLToPath(new URL('peers.py', import.meta.url));
 
+/** The real screens. */
+export const SCREENS = [
+  { dataset: 'papalexi_thp1_eccite', title: 'Papalexi', control: 'NT', covariate: 'bio_rep' },
+  { dataset: 'datlinger_jurkat_scifi', title: 'Datlinger', control: 'control', covariate: 'tcr' },
+];
+
 /** A Python with the peers; null: parts that need it are left out. */
 export const python = process.env.SHARDEX_PEER_PYTHON ?? null;
 
@@ -52,6 +58,24 @@ export const table = (columns, rows) => {
   for (const row of rows) say(`| ${row.join(' | ')} |`);
   say('');
 };
+
+const digits = (/** @type {number} */ value) =>
+  value === 0 || Number.isInteger(value)
+    ? String(value)
+    : Math.abs(value) < 1e-3
+      ? value.toExponential(1)
+      : value.toPrecision(4);
+
+/**
+ * The same of rows whose keys name the columns.
+ *
+ * @param {readonly Readonly<Record<string, string | number>>[]} rows
+ */
+export const tableOf = (rows) =>
+  table(
+    Object.keys(rows[0]),
+    rows.map((row) => Object.values(row).map((value) => (typeof value === 'number' ? digits(value) : value))),
+  );
 
 /** @param {string} path below the folder of real data and reference tables */
 export const sharedFile = (path) => {
