@@ -1,18 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { KernelHeap, MeasureAccumulator, loadRows, type GroupMeasures } from '@shardex/shared/kernels';
-import {
-  chooseNodes,
-  estimatePriorScale,
-  fitPerturbation,
-  freezeControl,
-  profileCoefficientDirect,
-  shrinkCoefficientDirect,
-  shrinkPerturbation,
-  type ShrunkResult,
-} from '@shardex/shared/stats';
+import { estimatePriorScale, profileCoefficientDirect, shrinkCoefficientDirect } from '@shardex/shared/stats';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { describeWithShared } from '../support/shared-data.js';
 import { correlation, median } from './agreement.js';
+import { shrink, shrinkAsPeer, type Group } from './apeglm-comparison.js';
 import { readTable, type Table } from './csv-table.js';
 import { readScreenCells, type ScreenCells } from './screen-cells.js';
 
@@ -26,42 +17,6 @@ import { readScreenCells, type ScreenCells } from './screen-cells.js';
 const OTHER_SCALE = 15;
 /** R takes the Hessian by central differences of this step (`optimHess`, ndeps), wide against a narrow prior. */
 const R_STEP = 1e-3;
-
-/** Counts of all genes in one group of cells: counts[gene][cell]. */
-interface Group {
-  readonly counts: readonly Float64Array[];
-  readonly sizeFactors: Float64Array;
-}
-
-const measuresOf = (heap: KernelHeap, group: Group, nodes: ReturnType<typeof chooseNodes>): GroupMeasures => {
-  const [indptr, indices, counts] = [[0], [] as number[], [] as number[]];
-  for (let cell = 0; cell < group.sizeFactors.length; cell++) {
-    for (let gene = 0; gene < group.counts.length; gene++) {
-      if (group.counts[gene][cell] === 0) continue;
-      indices.push(gene);
-      counts.push(group.counts[gene][cell]);
-    }
-    indptr.push(indices.length);
-  }
-  const accumulator = new MeasureAccumulator(heap, group.counts.length, nodes);
-  accumulator.addRows(loadRows(heap, { indptr, indices, counts }), group.sizeFactors);
-  return accumulator;
-};
-
-const shrink = (groups: readonly [Group, Group], alpha: ArrayLike<number>, scale: number): ShrunkResult => {
-  const heap = KernelHeap.create();
-  const all = groups.flatMap((group) => [...group.sizeFactors]);
-  const nodes = chooseNodes(Math.min(...all), Math.max(...all), 1e-12);
-  const [controlMeasures, perturbed] = groups.map((group) => measuresOf(heap, group, nodes));
-  const control = freezeControl(heap, nodes, controlMeasures, alpha);
-  return shrinkPerturbation(
-    heap,
-    control,
-    perturbed,
-    fitPerturbation(heap, control, perturbed, { test: 'lrt' }),
-    scale,
-  );
-};
 
 interface ProfilePoint {
   readonly logPosterior: number;
@@ -128,20 +83,6 @@ const standardErrorOfPydeseq2 = (point: ProfilePoint, beta: number, scale: numbe
   return Math.sqrt(Math.abs((control + perturbed + h0) / determinant));
 };
 
-const groupOf = (screen: ScreenCells, factors: Table, label: string): Group => {
-  const s = factors.column('size_factor');
-  const members = factors.names.flatMap((name, i) => {
-    const cell = screen.position.get(name) ?? expect.fail(`no cell ${name}`);
-    return screen.labels[cell] === label ? [{ cell, s: s[i] }] : [];
-  });
-  const counts = screen.genes.map(() => new Float64Array(members.length));
-  for (const [i, { cell }] of members.entries()) {
-    const { genes, counts: values } = screen.rows[cell];
-    for (const [k, gene] of genes.entries()) counts[gene][i] = values[k];
-  }
-  return { counts, sizeFactors: Float64Array.from(members, (member) => member.s) };
-};
-
 interface Comparison {
   /** Shrunken log2 fold changes, ours and theirs, of the genes that have both. */
   readonly ours: number[];
@@ -161,29 +102,21 @@ const compare = (
   perturbation: string,
   isR: boolean,
 ): Comparison => {
-  const table = readTable(`${base}.csv.gz`);
-  const factors = readTable(`${base}_size_factors.csv.gz`);
-  const groups = [groupOf(screen, factors, control), groupOf(screen, factors, perturbation)] as const;
-  const rowOf = new Map(table.names.map((name, row) => [name, row]));
-  const row = screen.genes.map((gene) => rowOf.get(gene) ?? -1);
-  const dispersion = table.column(isR ? 'dispersion' : 'dispersions');
-  const alpha = row.map((r) => (dispersion[r] >= 0 ? dispersion[r] : 1));
-  const scale = estimatePriorScale(table.column('log2FoldChange'), table.column('lfcSE'));
-  const shrunk = shrink(groups, alpha, scale);
-  const [lfc, error] = [table.column('lfc_apeglm'), table.column('lfcSE_apeglm')];
-  const genes = screen.genes.flatMap((_, gene) => (Number.isFinite(lfc[row[gene]]) ? [gene] : []));
+  const asPeer = shrinkAsPeer(screen, base, control, perturbation, isR);
+  const { groups, alpha, scale, shrunk, genes } = asPeer;
   const both = genes.map((gene) => {
-    const [mine, its] = [shrunk.log2FoldChangeShrunk[gene] * Math.LN2, lfc[row[gene]] * Math.LN2];
+    const [mine, its] = [shrunk.log2FoldChangeShrunk[gene], asPeer.peerLog2FoldChange[gene]];
+    const [top, theirTop] = [mine * Math.LN2, its * Math.LN2];
     expect(shrunk.converged[gene]).toBe(1);
-    const here = profileAt(groups, gene, alpha[gene], scale, mine);
-    const there = profileAt(groups, gene, alpha[gene], scale, its);
-    const asTheirs = (isR ? standardErrorOfR : standardErrorOfPydeseq2)(here, mine, scale) / Math.LN2;
-    const agree = Math.abs(mine - its) < 1e-4 * Math.max(scale, 0.01);
+    const here = profileAt(groups, gene, alpha[gene], scale, top);
+    const there = profileAt(groups, gene, alpha[gene], scale, theirTop);
+    const asTheirs = (isR ? standardErrorOfR : standardErrorOfPydeseq2)(here, top, scale) / Math.LN2;
+    const agree = Math.abs(top - theirTop) < 1e-4 * Math.max(scale, 0.01);
     return {
-      mine: shrunk.log2FoldChangeShrunk[gene],
-      its: lfc[row[gene]],
+      mine,
+      its,
       gain: here.logPosterior - there.logPosterior,
-      ratio: agree ? [asTheirs / error[row[gene]]] : [],
+      ratio: agree ? [asTheirs / asPeer.peerStandardError[gene]] : [],
     };
   });
   return {
