@@ -4,10 +4,13 @@
 
 import { CELL_BYTES, CELLS, excessAt } from "./excess-table";
 import * as fit from "./intercept";
+import { extendBelow, firstFitted } from "./small-dispersions";
 
 /** A Newton step below this is accepted where it is also worth less than VALUE_ACCEPTED in log-likelihood. */
 const STEP_ACCEPTED: f64 = 1e-5;
 const VALUE_ACCEPTED: f64 = 1e-10;
+/** The same for points that those below follow from: what is wrong there grows on the way. */
+const OPENING_STEP_ACCEPTED: f64 = 1e-8;
 /** Passes from the predicted η before the fit with a bracket takes over; one more pass follows it. */
 const PASS_LIMIT: i32 = 6;
 const RESCUE_TOLERANCE: f64 = 1e-9;
@@ -18,10 +21,12 @@ const TERM_LIMIT: f64 = 9e18;
 const HISTORY: i32 = 7;
 /** Weights of a prediction: of those values, the latest first, and of the slope at the latest. */
 const WEIGHT_BYTES: usize = (HISTORY + 1) << 3;
+/** The first points that are fitted, predicted by polynomials in α from its limit 0 on; in bytes of the grid. */
+const OPENING: usize = <usize>HISTORY << 3;
 
 /** Bytes that addProfileGrid needs beside its arguments. */
 export function profileScratchBytes(K: u32, A: u32): usize {
-  return (<usize>K << 3) * 3 + (<usize>A << 3) + (<usize>(A + HISTORY) << 4) + CELLS + CELLS * CELL_BYTES;
+  return (<usize>K << 3) * 3 + (<usize>A << 3) + (<usize>(2 * A + HISTORY) << 4) + CELLS + CELLS * CELL_BYTES;
 }
 
 /** e^x for the small steps of Newton: its error is one more error of a guess. */
@@ -63,12 +68,12 @@ function predicted(before: usize, weights: usize, slope: v128): v128 {
   return f64x2.pmin(f64x2.pmax(next, f64x2.mul(m, f64x2.splat(0.5))), f64x2.mul(m, f64x2.splat(2.0)));
 }
 
-/** The next gene from `gene` on with counts, or nGenes. */
+/** The next place in `order` from `at` on whose gene has counts, or nGenes. */
 // @ts-ignore: decorator
 @inline
-function nextWithCounts(totals: usize, gene: usize, nGenes: usize): usize {
-  while (gene < nGenes && !(load<f64>(totals + (gene << 3)) > 0)) gene++;
-  return gene;
+function nextWithCounts(totals: usize, order: usize, at: usize, nGenes: usize): usize {
+  while (at < nGenes && !(load<f64>(totals + (<usize>load<u32>(order + (at << 2)) << 3)) > 0)) at++;
+  return at;
 }
 
 /** m by the fit with a bracket, for a lane that Newton from the prediction did not bring home. */
@@ -92,12 +97,16 @@ function addTerm(target: usize, scaled: f64): bool {
  * give the slope g(t)/α − Σ S u − ½ [η' − (1 − ρ)(1 + η')]: as ∂ℓ/∂η = 0, η' enters the log-likelihood's part only
  * through the last Newton step δ, by U η' (= ∂²ℓ/∂η∂x · δ). Nothing cancels as α → 0, where all of it falls as α does.
  *
- * alphas: f64 A, ascending. predictors: f64 A × 8, what `predicted` weighs by to come to each point. scales: f64 nGenes, 2^q.
- * scratch: profileScratchBytes(K, A). Genes without counts add nothing. Returns the number of (gene, α) that did not converge.
+ * Where α is small against 1/(m s), all terms follow from those of a few points (small-dispersions.ts) and nothing is fitted.
+ *
+ * order: u32 nGenes, genes whose totals are alike side by side: two share the first point that is fitted. alphas: f64 A,
+ * ascending. predictors: f64 A × 8, what `predicted` weighs by to come to each point. openers: f64 A × 7 × 8, the same for the
+ * points that follow one at which fitting begins. series: f64 A × A × 7, weights of small-dispersions.ts. scales: f64 nGenes,
+ * 2^q. scratch: profileScratchBytes(K, A). Genes without counts add nothing. Returns the number of (gene, α) that did not converge.
  */
 export function addProfileGrid(
   nGenes: u32, K: u32, S: usize, N: usize, s: usize, totals: usize,
-  A: u32, alphas: usize, predictors: usize, scales: usize, scratch: usize, sums: usize,
+  order: usize, A: u32, alphas: usize, predictors: usize, openers: usize, series: usize, scales: usize, scratch: usize, sums: usize,
 ): u32 {
   const rowBytes = <usize>K << 3;
   const gridBytes = <usize>A << 3;
@@ -106,26 +115,29 @@ export function addProfileGrid(
   const inverses = Ns + rowBytes;
   const history = inverses + gridBytes;
   const values = history + (HISTORY << 4);
-  const cells = values + 2 * gridBytes;
+  const terms = values + 2 * gridBytes;
+  const cells = terms + 2 * gridBytes;
   const made = cells + CELLS * CELL_BYTES;
   memory.fill(history, 0, HISTORY << 4);
   memory.fill(made, 0, CELLS);
   for (let at: usize = 0; at < rowBytes; at += 8) store<f64>(Ns + at, load<f64>(N + at) * load<f64>(s + at));
   for (let at: usize = 0; at < gridBytes; at += 8) store<f64>(inverses + at, 1.0 / load<f64>(alphas + at));
   const effectiveCells = fit.exposure(N, s, K);
+  let largest: f64 = 0;
+  for (let at: usize = 0; at < rowBytes; at += 8) largest = max(largest, load<f64>(s + at));
   const genes = <usize>nGenes;
   const one = f64x2.splat(1.0);
   const half = f64x2.splat(0.5);
   let failures: u32 = 0;
 
-  let gene = nextWithCounts(totals, 0, genes);
-  while (gene < genes) {
-    const first = gene;
-    const following = nextWithCounts(totals, gene + 1, genes);
+  let place = nextWithCounts(totals, order, 0, genes);
+  while (place < genes) {
+    const following = nextWithCounts(totals, order, place + 1, genes);
     // The last of an odd number stands in both lanes and is stored once.
-    const second = following < genes ? following : first;
-    gene = nextWithCounts(totals, second + 1, genes);
-    if (second == first) gene = genes;
+    const isPair = following < genes;
+    const first = <usize>load<u32>(order + (place << 2));
+    const second = isPair ? <usize>load<u32>(order + (following << 2)) : first;
+    place = isPair ? nextWithCounts(totals, order, following + 1, genes) : genes;
     const row0 = S + first * rowBytes;
     const row1 = S + second * rowBytes;
     for (let at: usize = 0; at < rowBytes; at += 8) {
@@ -135,11 +147,26 @@ export function addProfileGrid(
     const total = f64x2.replace_lane(f64x2.splat(load<f64>(totals + (first << 3))), 1, load<f64>(totals + (second << 3)));
     const scale = f64x2.replace_lane(f64x2.splat(load<f64>(scales + (first << 3))), 1, load<f64>(scales + (second << 3)));
     let m = f64x2.div(total, f64x2.splat(effectiveCells));
+    const mostRate = max(f64x2.extract_lane(m, 0), f64x2.extract_lane(m, 1)) * largest;
+    const fitted = <usize>firstFitted(alphas, A, mostRate) << 3;
+    // At α = 0: m, which stands where the point before the first would, and d log m/dα.
+    v128.store(values + 2 * fitted - 16, m);
     let slope = f64x2.splat(0.0);
+    let squares = f64x2.splat(0.0);
+    for (let at: usize = 0; at < rowBytes; at += 8) {
+      const node = v128.load64_splat(s + at);
+      slope = f64x2.sub(slope, f64x2.mul(v128.load(pairs + 2 * at), node));
+      squares = f64x2.add(squares, f64x2.mul(v128.load64_splat(Ns + at), node));
+    }
+    slope = f64x2.div(f64x2.mul(m, f64x2.add(slope, f64x2.mul(m, squares))), total);
 
-    for (let a: usize = 0; a < gridBytes; a += 8) {
+    for (let a: usize = fitted; a < gridBytes; a += 8) {
       const alpha = load<f64>(alphas + a);
-      if (a > 0) m = predicted(values + 2 * a - 16, predictors + a * (HISTORY + 1), slope);
+      const since = a - fitted;
+      const isOpening = since < OPENING;
+      const stepAccepted = isOpening ? OPENING_STEP_ACCEPTED : STEP_ACCEPTED;
+      const weights = isOpening ? openers + (fitted * HISTORY + since) * (HISTORY + 1) : predictors + a * (HISTORY + 1);
+      m = predicted(values + 2 * a - 16, weights, slope);
 
       let t = one, A1 = one, AU = one, Su = one, Sru = one, score = one, inverse = one, rho = one, step = one;
       for (let pass = 1; ; pass++) {
@@ -174,13 +201,13 @@ export function addProfileGrid(
         rho = f64x2.mul(f64x2.mul(AU, J), both);
         step = f64x2.mul(score, inverse);
         const accepted = v128.and(
-          f64x2.le(f64x2.abs(step), f64x2.splat(STEP_ACCEPTED)),
+          f64x2.le(f64x2.abs(step), f64x2.splat(stepAccepted)),
           f64x2.le(f64x2.mul(score, step), f64x2.splat(VALUE_ACCEPTED)),
         );
         if (i64x2.all_true(accepted)) break;
         if (pass > PASS_LIMIT) {
           if (i64x2.extract_lane(accepted, 0) == 0) failures++;
-          if (second != first && i64x2.extract_lane(accepted, 1) == 0) failures++;
+          if (isPair && i64x2.extract_lane(accepted, 1) == 0) failures++;
           break;
         }
         if (pass < PASS_LIMIT) {
@@ -210,9 +237,14 @@ export function addProfileGrid(
       );
       m = f64x2.mul(m, growth(step));
       v128.store(values + 2 * a, m);
-      const scaled = f64x2.mul(term, scale);
-      if (!addTerm(sums + first * gridBytes + a, f64x2.extract_lane(scaled, 0))) failures++;
-      if (second != first && !addTerm(sums + second * gridBytes + a, f64x2.extract_lane(scaled, 1))) failures++;
+      v128.store(terms + 2 * a, f64x2.mul(term, scale));
+    }
+    extendBelow(terms, series, A, fitted >> 3);
+    const row = sums + first * gridBytes;
+    const other = sums + second * gridBytes;
+    for (let a: usize = 0; a < gridBytes; a += 8) {
+      if (!addTerm(row + a, load<f64>(terms + 2 * a))) failures++;
+      if (isPair && !addTerm(other + a, load<f64>(terms + 2 * a, 8))) failures++;
     }
   }
   return failures;

@@ -44,6 +44,7 @@ export interface KernelExports {
     rowBytes: number,
     geneCells: number,
   ): number;
+  copyRows(source: number, offsets: number, order: number, n: number, target: number): void;
 
   decodeCountRows(
     source: number,
@@ -85,7 +86,6 @@ export interface KernelExports {
     nNodes: number,
     S: number,
     sumCounts: number,
-    nExpressing: number,
   ): void;
   accumulateSquares(
     indptr: number,
@@ -171,9 +171,12 @@ export interface KernelExports {
     N: number,
     nodeSizeFactors: number,
     totals: number,
+    order: number,
     nAlphas: number,
     alphas: number,
     predictors: number,
+    openers: number,
+    series: number,
     scales: number,
     scratch: number,
     sums: number,
