@@ -26,12 +26,12 @@ function addNodes(sums: usize, weights: usize, y: v128, K: u32): void {
 }
 
 /**
- * Adds rows, strictly in order, to S (f64, nGenes × K, gene-major), to the exact sums of counts (f64) and to the number
- * of expressing cells (u32). weights: f64, nRows × K, the Lagrange basis of each row. K is even.
+ * Adds rows, strictly in order, to S (f64, nGenes × K, gene-major), and to the exact sums of counts (f64).
+ * weights: f64, nRows × K, the Lagrange basis of each row. K is even.
  */
 export function accumulateMeasures(
   indptr: usize, genes: usize, counts: usize, nRows: u32, weights: usize, K: u32,
-  S: usize, sumCounts: usize, nExpressing: usize,
+  S: usize, sumCounts: usize,
 ): void {
   const rowBytes = <usize>K << 3;
   for (let row: u32 = 0; row < nRows; row++) {
@@ -43,8 +43,6 @@ export function accumulateMeasures(
       const count = <f64>load<u32>(counts + (<usize>i << 2));
       const total = sumCounts + (gene << 3);
       store<f64>(total, load<f64>(total) + count);
-      const expressing = nExpressing + (gene << 2);
-      store<u32>(expressing, load<u32>(expressing) + 1);
       addNodes(S + gene * rowBytes, w, f64x2.splat(count), K);
     }
   }

@@ -109,3 +109,15 @@ export function encodeRealRows(
   }
   return NONE;
 }
+
+/** Copies encoded rows to `target`, one behind the other, in the order given. offsets: u32 n + 1 into source. order: u32 n. */
+export function copyRows(source: usize, offsets: usize, order: usize, n: u32, target: usize): void {
+  let at = target;
+  for (let place: usize = 0; place < <usize>n; place++) {
+    const row = <usize>load<u32>(order + (place << 2));
+    const begin = load<u32>(offsets + (row << 2));
+    const bytes = <usize>(load<u32>(offsets + (row << 2), 4) - begin);
+    memory.copy(at, source + <usize>begin, bytes);
+    at += bytes;
+  }
+}

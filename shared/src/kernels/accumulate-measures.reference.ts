@@ -8,7 +8,6 @@ export interface PlainRows {
 export interface PlainMeasures {
   readonly S: Float64Array;
   readonly sumCounts: Float64Array;
-  readonly nExpressing: Uint32Array;
   readonly squares?: Float64Array;
 }
 
@@ -28,7 +27,6 @@ export function accumulateMeasuresReference(
       const gene = rows.indices[i];
       const count = rows.counts[i];
       into.sumCounts[gene] += count;
-      into.nExpressing[gene] += 1;
       for (let k = 0; k < nNodes; k++) {
         const weight = weights[row * nNodes + k];
         into.S[gene * nNodes + k] += count * weight;

@@ -20,8 +20,6 @@ export class MeasureAccumulator implements GroupMeasures {
   readonly S: Float64Array;
   readonly N: Float64Array;
   readonly sumCounts: Float64Array;
-  /** Number of cells with a count, per gene; u32 in the heap. */
-  readonly nExpressing: Uint32Array;
   /** Q, as S is laid out; null unless asked for. */
   readonly squares: Float64Array | null;
   private readonly basis: NodeBasis;
@@ -43,7 +41,6 @@ export class MeasureAccumulator implements GroupMeasures {
     this.S = heap.f64(nGenes * count);
     this.N = heap.f64(count);
     this.sumCounts = heap.f64(nGenes);
-    this.nExpressing = heap.u32(nGenes);
     this.squares = withSquares ? heap.f64(nGenes * count) : null;
     this.weights = heap.f64(BLOCK_ROWS * count);
     this.basis = new NodeBasis(nodes);
@@ -58,7 +55,6 @@ export class MeasureAccumulator implements GroupMeasures {
     this.S.fill(0);
     this.N.fill(0);
     this.sumCounts.fill(0);
-    this.nExpressing.fill(0);
     this.squares?.fill(0);
     this.cells = 0;
   }
@@ -94,7 +90,6 @@ export class MeasureAccumulator implements GroupMeasures {
       nNodes,
       this.S.byteOffset,
       this.sumCounts.byteOffset,
-      this.nExpressing.byteOffset,
     );
     if (this.squares === null) return;
     exports.accumulateSquares(

@@ -19,6 +19,8 @@ export interface DecoderLimits {
   readonly maxBytes: number;
 }
 
+const WORD_BYTES = 8;
+
 /**
  * Decodes compact rows into the kernel heap, a block at a time.
  *
@@ -37,7 +39,7 @@ export class CompactRowDecoder {
     readonly kind: CompactValueKind,
     limits: DecoderLimits,
   ) {
-    this.source = heap.uninitialised(Uint8Array, limits.maxBytes);
+    this.source = heap.uninitialised(Uint8Array, limits.maxBytes + WORD_BYTES);
     this.rowOffsets = heap.u32(limits.maxRows + 1);
     this.indptr = heap.u32(limits.maxRows + 1);
     this.indices = heap.uninitialised(Uint32Array, limits.maxNonzeros);
@@ -74,11 +76,13 @@ export class CompactRowDecoder {
   ): number {
     const nRows = rowOffsets.length - 1;
     const base = rowOffsets[0];
-    this.source.set(bytes);
+    // As far from a word's beginning as `bytes`: memory that threads may share is otherwise copied byte by byte.
+    const shift = bytes.byteOffset % WORD_BYTES;
+    this.source.set(bytes, shift);
     for (let row = 0; row <= nRows; row++) this.rowOffsets[row] = rowOffsets[row] - base;
     const { source, indptr, indices } = this;
     const [from, offsets, to, genes] = [source, this.rowOffsets, indptr, indices].map(({ byteOffset }) => byteOffset);
-    this.heap.exports[kernel](from, offsets, nRows, geneBegin, geneEnd, to, genes, values.byteOffset);
+    this.heap.exports[kernel](from + shift, offsets, nRows, geneBegin, geneEnd, to, genes, values.byteOffset);
     return nRows;
   }
 }

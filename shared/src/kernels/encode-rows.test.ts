@@ -53,6 +53,7 @@ describe.each([
           heap.scoped(() => {
             const encoder = new RowEncoder(heap, kind, limits);
             const encoded: number[] = [];
+            const rowOffsets = [0];
             const geneCells = new Uint32Array(N_GENES);
             const geneTotals = new Float64Array(N_GENES);
             for (const block of blocks) {
@@ -63,10 +64,15 @@ describe.each([
               expect([...sums.totals.subarray(0, rows.nRows)]).toEqual(twin.totals);
               expect([...sums.rowBytes.subarray(0, rows.nRows)]).toEqual(twin.rowBytes);
               encoded.push(...twin.encoded);
+              for (const bytes of twin.rowBytes) rowOffsets.push(rowOffsets[rowOffsets.length - 1] + bytes);
               twin.geneCells.forEach((n, gene) => (geneCells[gene] += n));
               twin.geneTotals.forEach((total, gene) => (geneTotals[gene] += total));
             }
             expect([...encoder.encoded]).toEqual(encoded);
+            const offsets = rowOffsets.slice(0, -1).map((from, row) => [from, rowOffsets[row + 1]] as const);
+            const backwards = offsets.map((_, row) => offsets.length - 1 - row);
+            const turned = encoder.inOrder(Uint32Array.from(rowOffsets), Uint32Array.from(backwards));
+            expect([...turned]).toEqual(backwards.flatMap((row) => encoded.slice(...offsets[row])));
             expect(encoder.geneCells.every((n, gene) => n === geneCells[gene])).toBe(true);
             expect(encoder.geneTotals.every((total, gene) => total === geneTotals[gene])).toBe(true);
           });

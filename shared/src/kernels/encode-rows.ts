@@ -123,6 +123,22 @@ export class RowEncoder {
     return { refused, totals: this.totals, rowBytes: this.rowBytes };
   }
 
+  /**
+   * The rows kept in another order, one behind the other; in the heap, valid until the next call of `add`.
+   *
+   * @param offsets - where each of the rows begins in `encoded`, and the end
+   * @param order - of the rows
+   */
+  inOrder(offsets: Uint32Array, order: Uint32Array): Uint8Array {
+    const { heap, bytes } = this;
+    const target = heap.uninitialised(Uint8Array, bytes.length);
+    heap.scoped(() => {
+      const [from, rows] = [heap.copyU32(offsets), heap.copyU32(order)];
+      heap.exports.copyRows(bytes.byteOffset, from.byteOffset, rows.byteOffset, order.length, target.byteOffset);
+    });
+    return target;
+  }
+
   /** Makes the encoded bytes this long; those that were there stay. */
   private reach(length: number): void {
     this.heap.release(this.mark);

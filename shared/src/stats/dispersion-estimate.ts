@@ -110,6 +110,8 @@ function profileOf(input: DispersionInput, gene: number, slopes: Float64Array): 
   const quantum = 2 ** -quantumExponents[gene];
   const begin = gene * grid.count;
   const end = begin + grid.count;
-  for (let i = begin; i < end; i++) slopes[i] = Number(profileSums[i]) * quantum;
+  // By halves of 32 bits, rounded once: no BigInt is made.
+  const words = new Int32Array(profileSums.buffer, profileSums.byteOffset, 2 * profileSums.length);
+  for (let i = begin; i < end; i++) slopes[i] = (words[2 * i + 1] * 2 ** 32 + (words[2 * i] >>> 0)) * quantum;
   return new GeneProfile(grid, slopes.subarray(begin, end), input.histogram, gene);
 }

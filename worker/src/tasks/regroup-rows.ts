@@ -1,3 +1,5 @@
+import type { RowEncoder } from '@shardex/shared/kernels';
+
 export interface RegroupedRows {
   /** First row of each group, groups + 1 entries. */
   readonly groupRows: Uint32Array;
@@ -6,6 +8,7 @@ export interface RegroupedRows {
   /** Byte offset of each row in `rows`, and the end. */
   readonly rowOffsets: Uint32Array;
   readonly rowNonzeros: Uint32Array;
+  /** In the kernel heap. */
   readonly rows: Uint8Array;
 }
 
@@ -28,9 +31,9 @@ export class RowRegrouper {
   /**
    * Counting sort by group: stable, linear.
    *
-   * @param encoded - the rows' bytes in the order in which they were appended
+   * @param encoder - has encoded the rows in the order in which they were appended
    */
-  finish(encoded: Uint8Array): RegroupedRows {
+  finish(encoder: RowEncoder): RegroupedRows {
     const n = this.ids.length;
     const groupRows = new Uint32Array(this.nGroups + 1);
     for (const group of this.groups) groupRows[group + 1]++;
@@ -39,7 +42,7 @@ export class RowRegrouper {
     const order = new Uint32Array(n);
     for (let i = 0; i < n; i++) order[cursor[this.groups[i]]++] = i;
 
-    const rows = new Uint8Array(encoded.length);
+    const offsets = Uint32Array.from(this.offsets);
     const rowIds = new Uint32Array(n);
     const rowNonzeros = new Uint32Array(n);
     const rowOffsets = new Uint32Array(n + 1);
@@ -47,10 +50,8 @@ export class RowRegrouper {
       const from = order[i];
       rowIds[i] = this.ids[from];
       rowNonzeros[i] = this.nonzeros[from];
-      const bytes = encoded.subarray(this.offsets[from], this.offsets[from + 1]);
-      rows.set(bytes, rowOffsets[i]);
-      rowOffsets[i + 1] = rowOffsets[i] + bytes.length;
+      rowOffsets[i + 1] = rowOffsets[i] + offsets[from + 1] - offsets[from];
     }
-    return { groupRows, rowIds, rowOffsets, rowNonzeros, rows };
+    return { groupRows, rowIds, rowOffsets, rowNonzeros, rows: encoder.inOrder(offsets, order) };
   }
 }

@@ -134,7 +134,7 @@ class RowTotals {
   }
 
   finish(chunkHashes: ScanSummary['chunkHashes']): Omit<TaskOutput, 'bytesRead'> {
-    const regrouped = this.regrouper.finish(this.encoder.encoded);
+    const regrouped = this.regrouper.finish(this.encoder);
     const meta: ScanSummary = {
       rowBegin: this.spec.rowBegin,
       rowEnd: this.spec.rowEnd,
