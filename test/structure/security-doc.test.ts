@@ -27,9 +27,7 @@ describe.skipIf(files === null)('docs/security.md', () => {
     tracked.filter((file) => `/${file}`.endsWith(`/${path}`) || file.startsWith(`${path}/`));
   /** What a test, or a group of them, may be called by: the beginning of its title. */
   const hasTest = (file: string, title: string): boolean =>
-    file === '.ci/run'
-      ? read(file).includes(`== ${title}:`)
-      : [`it('`, `describe('`, `name: '`].some((before) => read(file).includes(`${before}${title}`));
+    [`it('`, `describe('`, `name: '`].some((before) => read(file).includes(`${before}${title}`));
 
   it('has a test for every threat', () => {
     expect(threats.length).toBeGreaterThan(15);
@@ -38,8 +36,8 @@ describe.skipIf(files === null)('docs/security.md', () => {
 
   it.each(threats)('%s: its test is there', (_threat, _answer, shown) => {
     const places = [...shown.matchAll(/`([^`]+)`/g)].map(([, path]) => path);
-    expect(places, 'a file, a folder of tests or a part of .ci/run').not.toEqual([]);
-    const tests = places.flatMap((path) => named(path).filter((file) => /\.test\.ts$|^\.ci\/run$/.test(file)));
+    expect(places, 'a file or a folder of tests').not.toEqual([]);
+    const tests = places.flatMap((path) => named(path).filter((file) => /\.test\.ts$/.test(file)));
     for (const path of places) expect(named(path), path).not.toEqual([]);
     expect(tests, shown).not.toEqual([]);
     for (const [, title] of shown.matchAll(/"([^"…]+)…?"/g))
