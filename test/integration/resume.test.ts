@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -78,6 +78,31 @@ describe('an interrupted run', () => {
     const outcome = await shardex(['de', screen, '--out', output, '--nb-test', 'wald', '--resume']);
     expect(outcome.exitCode).toBe(2);
     expect(outcome.stderr).toContain('nbTest');
+    expect(await hashes(output, FILES)).toEqual(before);
+  });
+
+  it('is refused with --resume when the input was replaced, or by another version, and says which', async () => {
+    const input = join(folder, 'replaced.h5ad');
+    const output = join(folder, 'replaced');
+    await copyFile(screen, input);
+    await runCluster(input, output);
+    const before = await hashes(output, FILES);
+    const resume = async (): Promise<string> => {
+      const { exitCode, stderr } = await shardex(['de', input, '--out', output, '--resume']);
+      expect(exitCode).toBe(2);
+      return stderr;
+    };
+
+    const record = await readFile(join(output, 'run.json'), 'utf8');
+    const older = { ...(JSON.parse(record) as object), shardex: '0.0.1' };
+    await writeFile(join(output, 'run.json'), JSON.stringify(older));
+    expect(await resume()).toContain('differs in: version of shardex');
+
+    await writeFile(join(output, 'run.json'), record);
+    await rm(input);
+    const sizes = ['--cells', '1500', '--genes', '300', '--perturbations', '12', '--seed', '8'];
+    expect(await shardex(['simulate', input, ...sizes])).toMatchObject({ exitCode: 0 });
+    expect(await resume()).toContain('differs in: input file');
     expect(await hashes(output, FILES)).toEqual(before);
   });
 
