@@ -1,6 +1,6 @@
 """Our results beside a peer's, as rows of a table in JSON.
 
-    python parity.py pydeseq2 OUR_FOLDER REFERENCE_FOLDER TITLE [COVARIATE]
+    python parity.py pydeseq2 OUR_FOLDER REFERENCE_FOLDER TITLE [COVARIATE]    also OUR_FOLDER-outside.csv, the genes outside
     python parity.py crispyx-nb OUR_FOLDER CRISPYX.h5ad TITLE
     python parity.py ranks OURS.h5ad CRISPYX.h5ad TITLE
     python parity.py welch OURS.h5ad CRISPYX.h5ad CRISPYX_DOUBLE.h5ad NORMALISED.h5ad CONTROL TITLE    all beside scipy
@@ -29,7 +29,7 @@ def layers_of(path, names):
 def pydeseq2(ours, reference, title, covariate=None):
     suffix = "" if covariate is None else f"_cov_{covariate}"
     mine = layers_of(os.path.join(ours, "nb_glm.h5ad"), ["X", "standard_error", "dispersion"])
-    rows = []
+    rows, outside = [], []
     for path in sorted(glob.glob(os.path.join(reference, f"pydeseq2_*_poscounts{suffix}.csv.gz"))):
         name = re.match(rf"pydeseq2_(.+)_poscounts{suffix}\.csv\.gz$", os.path.basename(path)).group(1)
         theirs = pd.read_csv(path, index_col=0)
@@ -40,7 +40,9 @@ def pydeseq2(ours, reference, title, covariate=None):
         scale = np.maximum(t["log2FoldChange"].abs(), t["lfcSE"])[ok]
         se = (m["standard_error"] / t["lfcSE"] - 1).abs()[ok]
         dispersion = (m["dispersion"] / t["dispersions"] - 1).abs()[ok]
-        within = (lfc / scale < 1e-3) & (se < 1e-3) & (dispersion < 1e-3)
+        differences = pd.DataFrame({"LFC": lfc / scale, "SE": se, "dispersion": dispersion})
+        within = (differences < 1e-3).all(axis=1)
+        outside.append(differences[~within].assign(perturbation=name))
         rows.append({
             "": f"{title} {name}" + ("" if covariate is None else f", {covariate}"),
             "genes": int(ok.sum()),
@@ -50,8 +52,9 @@ def pydeseq2(ours, reference, title, covariate=None):
             "all three": f"{within.mean():.1%}",
             "median difference of LFC": float(lfc.median()),
             "largest": float(lfc.max()),
-            "outside": ", ".join(list(genes[ok][~within.values])[:8]),
+            "outside": f"{(~within).sum()}, by up to {differences[~within].max(axis=None):.1e}".replace("e-0", "e-") if (~within).any() else "0",
         })
+    pd.concat(outside).to_csv(f"{ours}-outside.csv", index_label="gene")
     print(json.dumps(rows))
 
 
