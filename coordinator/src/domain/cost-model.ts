@@ -27,12 +27,12 @@ const SCRATCH_BYTES_PER_NONZERO = 2.2;
  * shown to people; nothing else depends on them.
  */
 const NANOSECONDS = {
-  scanNonzero: 25,
+  scanNonzero: 32,
   ratiosNonzero: 20,
   controlNonzero: 60,
   dispersionNonzero: 12,
-  dispersionPair: 4500,
-  fitNonzero: 50,
+  dispersionPair: 2100,
+  fitNonzero: 45,
   fitPair: 1200,
   shrinkPriorPair: 500,
   shrinkNonzero: 25,

@@ -94,6 +94,8 @@ interface SimulatedWorker {
   readonly held: Map<string, { readonly grant: Grant; readonly sinceSeconds: number; readonly expected: number }>;
   pull: number | null;
   occupiedSeconds: number;
+  /** Whether the control's sorted columns are in its memory. */
+  keepsColumns: boolean;
 }
 
 type Happening = MachineEvent extends infer E ? (E extends MachineEvent ? Omit<E, 'atMs'> : never) : never;
@@ -136,7 +138,7 @@ class Simulation {
       const slow = i === model.workers - 1 ? model.stragglerFactor : 1;
       const id = workerId(`w${i}`);
       const slowness = slow * logNormal(random, model.speedSigma);
-      this.workers.set(id, { id, slowness, held: new Map(), pull: null, occupiedSeconds: 0 });
+      this.workers.set(id, { id, slowness, held: new Map(), pull: null, occupiedSeconds: 0, keepsColumns: false });
     }
   }
 
@@ -308,7 +310,8 @@ class Simulation {
     const worker = this.workers.get(grant.workerId);
     if (worker === undefined) return;
     worker.pull = null;
-    const { computeSeconds, bytes, requests } = this.costs.of(grant.spec);
+    const { computeSeconds, bytes, requests } = this.costs.of(grant.spec, worker.keepsColumns);
+    worker.keepsColumns ||= grant.spec.kind === 'fit' && this.costs.areColumnsKept(this.model.taskMemoryBytes);
     const waited = (requests * this.model.requestSeconds) / this.model.requestsAtOnce;
     const sinceSeconds = this.now;
     const key = keyOf(grant);

@@ -30,7 +30,9 @@ const ROW_BYTES = 12;
 const READS_PER_SCAN_OUTPUT = 5;
 /** A rank key of the frozen control. */
 const KEY_BYTES = 8;
-/** What a dispersion task leaves a gene: 61 sums and a histogram. */
+/** Share of a task's memory that they may take to be kept. @source worker/src/tasks/control-columns.ts */
+const KEPT_SHARE = 0.35;
+/** What a dispersion task leaves a gene: 44 sums and a histogram. */
 const DISPERSION_BYTES_PER_GENE = 600;
 
 /**
@@ -55,7 +57,13 @@ export class TaskCosts {
     this.totalNonzeros = groups.reduce((sum, own) => sum + own, 0);
   }
 
-  of(spec: TaskSpec): TaskCost {
+  /** Whether a worker keeps the control's sorted columns from fit to fit. */
+  areColumnsKept(taskMemoryBytes: number): boolean {
+    return this.groups[0] * KEY_BYTES <= taskMemoryBytes * KEPT_SHARE;
+  }
+
+  /** @param hasColumns - the worker has the control's sorted columns from a fit before */
+  of(spec: TaskSpec, hasColumns: boolean): TaskCost {
     const { screen } = this;
     switch (spec.kind) {
       case 'scan': {
@@ -76,7 +84,8 @@ export class TaskCosts {
         const nonzeros = this.groups.slice(spec.groupBegin, spec.groupEnd).reduce((sum, own) => sum + own, 0);
         const groups = spec.groupEnd - spec.groupBegin;
         const pairs = groups * screen.genes;
-        const fixed = spec.kind === 'fit' ? this.groups[0] * KEY_BYTES : screen.genes * DISPERSION_BYTES_PER_GENE;
+        const columns = hasColumns ? 0 : this.groups[0] * KEY_BYTES;
+        const fixed = spec.kind === 'fit' ? columns : screen.genes * DISPERSION_BYTES_PER_GENE;
         const written = spec.kind === 'fit' ? pairs * this.outputBytesPerPair() : 0;
         const bytes = this.rowBytes(spec.groupBegin, spec.groupEnd) + fixed + written;
         return task(this.seconds(spec.kind, nonzeros, groups), bytes, this.reads());
