@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { InvariantBrokenError } from '@shardex/shared/errors';
-import { jobId, workerId } from '@shardex/shared/ids';
+import { jobId, workerId, type JobId } from '@shardex/shared/ids';
 import { MachineBench, must } from '../testing/machine-bench.js';
 import { THREE_STAGES, plannedTasks } from '../testing/scripted-planner.js';
+import type { StagePlan } from './job-planner-port.js';
 import { assertMove } from './job-moves.js';
 
 const failure = (tag: 'StorageUnavailable' | 'InvalidInput' | 'ResultLost' | 'Cancelled', details = {}) => ({
@@ -381,6 +382,22 @@ describe('jobs', () => {
     expect(bench.jobState(job)).toBe('cancelling');
     bench.happen({ kind: 'reductionFailed', jobId: job, stage: 'merge', failure: failure('Cancelled') });
     expect(bench.jobState(job)).toBe('cancelled');
+  });
+
+  it('have succeeded when their last reduction was done all the same', () => {
+    const bench = new MachineBench();
+    const stages = (['trend', 'merge'] as const).map((name): StagePlan => ({ name, executor: 'coordinator' }));
+    const done = (job: JobId, stage: string): unknown =>
+      bench.happen({ kind: 'reductionDone', jobId: job, stage, report: { warnings: [`of ${stage}`] } });
+    const [late, early] = [bench.submit('late', stages), bench.submit('early', stages)];
+    done(late, 'trend');
+    for (const job of [late, early]) bench.cancel(job);
+    done(late, 'merge');
+    expect(bench.jobState(late)).toBe('succeeded');
+    expect(bench.state.jobs.get(late)?.warnings).toEqual(['of trend', 'of merge']);
+    done(early, 'trend');
+    expect(bench.jobState(early)).toBe('cancelled');
+    expect(bench.released).toEqual([late, early]);
   });
 
   it('that have ended stay as they are', () => {

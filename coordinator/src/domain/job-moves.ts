@@ -16,6 +16,7 @@ export const JOB_MOVES: readonly Move<JobStateName>[] = [
   { from: 'running', to: 'failed', on: 'a task or a reduction failed for good' },
   { from: 'running', to: 'cancelling', on: 'cancel' },
   { from: 'cancelling', to: 'cancelled', on: 'nobody holds any of it' },
+  { from: 'cancelling', to: 'succeeded', on: 'its last reduction was done before it heard of it' },
 ];
 
 export const STAGE_MOVES: readonly Move<StageStateName>[] = [
@@ -33,6 +34,7 @@ export const STAGE_MOVES: readonly Move<StageStateName>[] = [
   { from: 'reducing', to: 'waiting', on: 'reduction failed, another try' },
   { from: 'reducing', to: 'failed', on: 'reduction failed for good' },
   { from: 'reducing', to: 'stopped', on: 'the job stops' },
+  { from: 'stopped', to: 'done', on: 'the last reduction was done before it heard of the cancel' },
   { from: 'done', to: 'running', on: 'an output of its tasks is lost' },
   { from: 'done', to: 'waiting', on: 'the output of its reduction is lost' },
   { from: 'done', to: 'failed', on: 'an output is lost too often' },

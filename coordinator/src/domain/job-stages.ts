@@ -44,11 +44,11 @@ function begin(turn: Turn, job: Job, stage: Stage): void {
   turn.effects.push({ kind: 'runReduction', ...about });
 }
 
-function succeed(turn: Turn, job: Job): void {
+function succeed(turn: Turn, job: Job, how = 'every stage is done'): void {
   // A job whose every output was there already never had a first task.
   startJob(turn, job);
   setJob(turn, job, { state: 'succeeded' });
-  log(turn, 'job-succeeded', 'every stage is done', { jobId: job.jobId });
+  log(turn, 'job-succeeded', how, { jobId: job.jobId });
   forgetTasks(turn, job);
 }
 
@@ -122,14 +122,18 @@ export function reductionProgressed(turn: Turn, job: Job, stage: Stage, fraction
   turn.changed.add(job.jobId);
 }
 
+/** A job that is cancelled while its last reduction gives results their names has succeeded: they are there. */
 export function reductionDone(turn: Turn, job: Job, stage: Stage, report: ReductionReport): void {
-  if (!answerExpected(turn, job, stage)) return;
+  const isTooLateToCancel = job.status.state === 'cancelling' && stage === job.stages.at(-1);
+  if (isTooLateToCancel) job.inFlight.delete(stage.name);
+  else if (!answerExpected(turn, job, stage)) return;
   addWarnings(turn, job, stage.name, report.warnings);
   stage.bytesRead += report.bytesRead ?? 0;
   stage.bytesWritten += report.bytesWritten ?? 0;
   setStage(turn, job, stage, { state: 'done', doneMs: turn.nowMs });
   log(turn, 'stage-done', `stage ${stage.name} is done`, { jobId: job.jobId, stage: stage.name });
-  advanceJob(turn, job);
+  if (isTooLateToCancel) succeed(turn, job, 'every stage was done before the job could be cancelled');
+  else advanceJob(turn, job);
 }
 
 /** Planning or a reduction failed: the coordinator's own work is retried by the same rules as tasks. */
