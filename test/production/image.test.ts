@@ -62,6 +62,7 @@ describeWithPart({
       const script = [
         'for tool in npm npx tsc make gcc cc python3 git curl; do command -v $tool; done',
         'find /app -name "*.ts" -not -path "*/node_modules/*"',
+        'find /app -name "*.d.ts"',
         'ls -d /app/node_modules/typescript /app/node_modules/vitest /app/node_modules/assemblyscript 2>/dev/null',
         'true',
       ].join('\n');
