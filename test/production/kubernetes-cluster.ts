@@ -1,13 +1,13 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, open, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { eventually, runProgram, type ProgramOutcome } from './programs.js';
+import { OwnNamespaces } from './own-namespaces.js';
+import { runProgram, type ProgramOutcome } from './programs.js';
 
 const NODE = fileURLToPath(new URL('./kubernetes/node.sh', import.meta.url));
-const CONTROL_GROUPS = '/sys/fs/cgroup';
 /** Of the node, on its loopback interface: pods reach it by their default route. */
 const NODE_ADDRESS = '10.79.0.1';
 const POD_ADDRESSES = '10.78.0.0/24';
@@ -44,8 +44,7 @@ export interface Listed {
  * accepted and not enforced, as by many a plugin.
  */
 export class KubernetesCluster {
-  #node: ChildProcess | undefined;
-  #ended: Promise<unknown> = Promise.resolve();
+  #node: OwnNamespaces | undefined;
 
   private constructor(
     private readonly folder: string,
@@ -66,28 +65,20 @@ export class KubernetesCluster {
 
   async #start(): Promise<void> {
     await this.#configure();
-    const own = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
-    const log = await open(this.#at('log/node.log'), 'w');
-    this.#node = spawn('unshare', [...own, 'bash', NODE, this.folder, this.programs.kubernetes, NODE_ADDRESS], {
-      stdio: ['pipe', log.fd, log.fd],
-    });
-    this.#ended = once(this.#node, 'exit');
-    await log.close();
-    await eventually('containerd', async () => ((await this.#ctr('version')).exitCode === 0 ? true : null));
+    const command = [NODE, this.folder, this.programs.kubernetes, NODE_ADDRESS];
+    const node = await OwnNamespaces.start(command, this.#at('log'), 'k8s.io');
+    this.#node = node;
+    await node.until('containerd', async () => ((await this.#ctr('version')).exitCode === 0 ? true : null));
     await this.#importPause();
-    await eventually(
+    const ready = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}';
+    await node.until(
       'a node that is ready',
       async () => {
-        if (this.#node?.exitCode !== null) throw new Error(`the node ended:\n${await this.#logs()}`);
-        const { stdout } = await this.tryKubectl(
-          ...['get', 'node', 'node', '--output', 'jsonpath={.status.conditions[?(@.type=="Ready")].status}'],
-        );
+        const { stdout } = await this.tryKubectl('get', 'node', 'node', '--output', ready);
         return stdout === 'True' ? true : null;
       },
       120_000,
-    ).catch(async (error: unknown) => {
-      throw new Error(`${String(error)}\n${await this.#logs()}`);
-    });
+    );
   }
 
   async #configure(): Promise<void> {
@@ -222,17 +213,13 @@ state = "${this.#at('state')}"
   }
 
   /** A program and its arguments that run in the network of the node. */
-  inside([file, ...args]: readonly string[]): [string, string[]] {
-    return ['nsenter', [`--net=/proc/${this.#node?.pid}/ns/net`, file ?? '', ...args]];
+  inside(command: readonly string[]): [string, string[]] {
+    if (this.#node === undefined) throw new Error('there is no node yet');
+    return this.#node.inside(command);
   }
 
   async stop(): Promise<void> {
-    this.#node?.stdin?.end();
-    await this.#ended;
-    // The kernel ended the containers, so nobody was left to remove what counted their memory and time.
-    for (const controller of await readdir(CONTROL_GROUPS).catch(() => [])) {
-      await removeEmpty(join(CONTROL_GROUPS, controller, 'k8s.io'));
-    }
+    await this.#node?.stop();
   }
 
   get #socket(): string {
@@ -267,28 +254,4 @@ state = "${this.#at('state')}"
     await this.importImage(PAUSE_IMAGE);
     await this.#succeed('podman', ['rmi', PAUSE_IMAGE]);
   }
-
-  /** The ends of all logs: for the message of a failure. */
-  async #logs(): Promise<string> {
-    const names = await readdir(this.#at('log'));
-    const ends = names.map(async (name) => {
-      const lines = (await readFile(this.#at(`log/${name}`), 'utf8')).trimEnd().split('\n');
-      return [`== ${name}`, ...lines.slice(-12)].join('\n');
-    });
-    return (await Promise.all(ends)).join('\n');
-  }
-}
-
-/** Removes control groups, the innermost first; absent ones are none. */
-async function removeEmpty(group: string): Promise<void> {
-  const entries = await readdir(group, { withFileTypes: true }).catch(() => null);
-  if (entries === null) return;
-  for (const entry of entries) if (entry.isDirectory()) await removeEmpty(join(group, entry.name));
-  // The kernel takes a moment to forget the last process.
-  await eventually(`an empty ${group}`, () =>
-    rmdir(group).then(
-      () => true,
-      () => null,
-    ),
-  );
 }

@@ -11,6 +11,7 @@ export type Part =
   | 'kubernetes'
   | 'helm'
   | 'containers'
+  | 'docker'
   | 'prometheus'
   | 'browser';
 
