@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { decodeTraces } from './otlp-protobuf.js';
 
 type Value = string | number | boolean;
 
@@ -16,6 +17,8 @@ export interface ReceivedSpan {
   readonly endMs: number;
   readonly attributes: Readonly<Record<string, Value>>;
   readonly resource: Readonly<Record<string, Value>>;
+  /** Of the parent: whether another process made it. */
+  readonly isParentRemote: boolean;
   /** 2: error. */
   readonly status: number;
   readonly events: readonly { readonly name: string; readonly attributes: Readonly<Record<string, Value>> }[];
@@ -26,7 +29,6 @@ export interface OtlpReceiver {
   /** Base address. */
   readonly endpoint: string;
   readonly requests: readonly { readonly path: string; readonly headers: IncomingHttpHeaders; readonly body: Buffer }[];
-  /** Of requests in JSON. */
   readonly spans: readonly ReceivedSpan[];
   close(): Promise<void>;
 }
@@ -41,6 +43,7 @@ interface WireSpan {
   readonly parentSpanId?: string;
   readonly name: string;
   readonly kind: number;
+  readonly flags: number;
   readonly startTimeUnixNano: string;
   readonly endTimeUnixNano: string;
   readonly attributes?: readonly WireAttribute[];
@@ -62,13 +65,17 @@ function valuesOf(attributes: readonly WireAttribute[] = []): Record<string, Val
 
 const milliseconds = (nanoseconds: string): number => Number(BigInt(nanoseconds) / 1_000_000n);
 
-function spansOf(body: Buffer): ReceivedSpan[] {
-  const { resourceSpans = [] } = JSON.parse(body.toString('utf8')) as WireTraces;
+/** SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK of trace.proto, of which the lower bit says whether the higher is known. */
+const REMOTE = 0x300;
+
+function spansOf(body: Buffer, isJson: boolean): ReceivedSpan[] {
+  const { resourceSpans = [] } = (isJson ? JSON.parse(body.toString('utf8')) : decodeTraces(body)) as WireTraces;
   return resourceSpans.flatMap(({ resource, scopeSpans = [] }) =>
     scopeSpans.flatMap(({ spans = [] }) =>
       spans.map((span) => ({
         ...span,
         parentSpanId: span.parentSpanId ?? '',
+        isParentRemote: (span.flags & REMOTE) === REMOTE,
         startMs: milliseconds(span.startTimeUnixNano),
         endMs: milliseconds(span.endTimeUnixNano),
         attributes: valuesOf(span.attributes),
@@ -90,7 +97,7 @@ export async function startOtlpReceiver(answers: 'at once' | 'never' = 'at once'
     request.on('end', () => {
       const body = Buffer.concat(chunks);
       requests.push({ path: request.url ?? '', headers: request.headers, body });
-      if (request.headers['content-type'] === 'application/json') spans.push(...spansOf(body));
+      spans.push(...spansOf(body, request.headers['content-type'] === 'application/json'));
       if (answers === 'at once') response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
     });
   }).listen(0, '127.0.0.1');

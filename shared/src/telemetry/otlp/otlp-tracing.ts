@@ -48,7 +48,7 @@ export async function openOtlpTracing(options: TracingOptions): Promise<Tracing>
   const tracer = provider.getTracer('shardex', version);
   return {
     start: (name, { kind, parent, atMs, attributes }: SpanStart) =>
-      wrap(tracer.startSpan(name, { kind: KINDS[kind], startTime: atMs, attributes }, contextOf(parent))),
+      wrap(tracer.startSpan(name, { kind: KINDS[kind], startTime: atMs, attributes }, contextOf(parent, kind))),
     get trouble() {
       return exporter.trouble;
     },
@@ -90,9 +90,9 @@ function wrap(span: Span): TraceSpan {
 /** @source https://www.w3.org/TR/trace-context/#traceparent-header-field-values, version 00 */
 const TRACE_PARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
 
-/** The context of a span of another process, or of this one; what is none begins a trace. */
-function contextOf(traceParent: string): Context {
+/** The context of the span above, which a server's is of another process; what is none begins a trace. */
+function contextOf(traceParent: string, kind: SpanStart['kind']): Context {
   const [, traceId = '', spanId = '', flags = '00'] = TRACE_PARENT.exec(traceParent) ?? [];
-  const parent = { traceId, spanId, traceFlags: Number.parseInt(flags, 16), isRemote: true };
+  const parent = { traceId, spanId, traceFlags: Number.parseInt(flags, 16), isRemote: kind === 'server' };
   return isSpanContextValid(parent) ? trace.setSpanContext(ROOT_CONTEXT, parent) : ROOT_CONTEXT;
 }
