@@ -77,6 +77,24 @@ describe('the documentation of the chart', () => {
     const documented = [...readme.matchAll(/^\| `([\w.]+)`/gm)].map(([, path]) => path);
     expect(documented.sort()).toEqual(pathsOf(values).sort());
   });
+
+  it('says what the defaults ask for, and a machine of four cores has that beside Kubernetes itself', () => {
+    const { coordinator, worker } = parse(readFileSync(join(CHART, 'values.yaml'), 'utf8')) as Record<
+      'coordinator' | 'worker',
+      { readonly replicas?: number; readonly resources: { readonly requests: { readonly cpu: string } } }
+    >;
+    const coresOf = (quantity: string): number =>
+      quantity.endsWith('m') ? Number.parseInt(quantity, 10) / 1000 : Number(quantity);
+    const [fixed, each] = [coordinator, worker].map(({ resources }) => coresOf(resources.requests.cpu)) as [
+      number,
+      number,
+    ];
+    const asked = fixed + (worker.replicas ?? 0) * each;
+    const readme = readFileSync(join(ROOT, 'helm', 'README.md'), 'utf8');
+    expect(readme).toContain(`asks for ${asked} cores`);
+    expect(readme).toContain(`it is ${fixed + each} cores`);
+    expect(asked).toBeLessThanOrEqual(3);
+  });
 });
 
 describeWithPart({
