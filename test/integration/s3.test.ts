@@ -1,4 +1,6 @@
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,13 +8,15 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { startS3Server, TEST_CREDENTIALS, type S3TestServer } from '../support/s3-server.js';
 import { describeWithPeers, runPeerScript } from '../support/peers.js';
 import { describeWithPart } from '../support/required-part.js';
-import { hashes, shardex, simulatedScreen, withFolder, type CliOutcome } from '../support/shardex.js';
+import { hashes, LAUNCHER, shardex, simulatedScreen, withFolder, type CliOutcome } from '../support/shardex.js';
 import { startVersitygw, versitygwBinary } from '../support/versitygw.js';
 
 const FILES = ['nb_glm.h5ad', 'wilcoxon.h5ad', 't_test.h5ad', 'cells.parquet'];
 interface RunRecord {
   readonly stages: readonly { readonly name: string; readonly tasks: number; readonly tasks_resumed: number }[];
 }
+
+const DE = ['de', 's3://in/screens/screen.h5ad', '--out', 's3://out/run'];
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
@@ -47,7 +51,7 @@ describe('a run on S3', () => {
   const run = (args: readonly string[], settings: Record<string, string> = {}): Promise<CliOutcome> =>
     shardex(args, { ...server.environment, TMPDIR: folder, ...settings });
   const de = (more: readonly string[] = [], settings: Record<string, string> = {}): Promise<CliOutcome> =>
-    run(['de', 's3://in/screens/screen.h5ad', '--out', 's3://out/run', '--workers', '2', '--quiet', ...more], settings);
+    run([...DE, '--workers', '2', '--quiet', ...more], settings);
   const keysOf = (bucket: string): string[] => [...server.objects.bucket(bucket).keys()].sort();
   const resultHashes = (): Record<string, string> =>
     Object.fromEntries(FILES.map((file) => [file, sha256(server.objects.get('out', `run/${file}`).bytes)]));
@@ -94,6 +98,30 @@ describe('a run on S3', () => {
     const forced = await de(['--force', '--tests', 'wilcoxon']);
     expect(forced.stderr).toBe('');
     expect(keysOf('out')).toEqual(['run/cells.parquet', 'run/run.json', 'run/wilcoxon.h5ad']);
+  });
+
+  it('is refused to a second run while the first goes on, which is named', async () => {
+    const child = spawn(process.execPath, [LAUNCHER, ...DE, '--workers', '1', '--quiet'], {
+      env: { ...process.env, ...server.environment, TMPDIR: folder },
+      stdio: 'ignore',
+    });
+    const exited = once(child, 'exit');
+    try {
+      // Its scratch is there only once it holds the prefix.
+      await expect.poll(() => keysOf('out').some((key) => key.includes('/scan/')), { timeout: 60_000 }).toBe(true);
+      child.kill('SIGSTOP');
+      for (const more of [[], ['--force'], ['--resume']]) {
+        const second = await de(more);
+        expect(second.exitCode).toBe(2);
+        expect(second.stderr).toContain(`another run is writing to s3://out/run: process ${child.pid} on `);
+      }
+      child.kill('SIGCONT');
+      expect(await exited).toEqual([0, null]);
+      expect(resultHashes()).toEqual(expected);
+      expect(keysOf('out')).toEqual([...FILES, 'run.json'].map((name) => `run/${name}`).sort());
+    } finally {
+      child.kill('SIGKILL');
+    }
   });
 
   it('outlives answers that are cut short', async () => {

@@ -4,6 +4,7 @@ export interface StoredObject {
   readonly bytes: Buffer;
   readonly etag: string;
   readonly metadata: Readonly<Record<string, string>>;
+  readonly writtenMs: number;
 }
 
 interface Upload {
@@ -63,7 +64,7 @@ export class S3Objects {
   }
 
   put(bucket: string, key: string, bytes: Buffer, metadata: StoredObject['metadata'] = {}): StoredObject {
-    const object = { bytes, etag: etagOf(bytes), metadata };
+    const object = { bytes, etag: etagOf(bytes), metadata, writtenMs: Date.now() };
     this.bucket(bucket).set(key, object);
     return object;
   }
@@ -97,6 +98,7 @@ export class S3Objects {
       bytes: Buffer.concat(parts.map(({ bytes }) => bytes)),
       etag: `"${digest}-${parts.length}"`,
       metadata: upload.metadata,
+      writtenMs: Date.now(),
     };
     this.bucket(upload.bucket).set(upload.key, object);
     this.uploads.delete(id);

@@ -193,9 +193,15 @@ const metadataOf = ({ headers }: SeenRequest): Record<string, string> =>
 const metadataEntry = (name: string, value: string | string[] | undefined): [string, string][] =>
   name.startsWith('x-amz-meta-') ? [[name, String(value)]] : [];
 
-function getObject({ bytes, etag, metadata }: StoredObject, { headers }: SeenRequest): Answer {
+function getObject({ bytes, etag, metadata, writtenMs }: StoredObject, { headers }: SeenRequest): Answer {
   if (headers['if-match'] !== undefined && headers['if-match'] !== etag) throw new S3Refusal(412, 'PreconditionFailed');
-  const common = { etag, 'accept-ranges': 'bytes', 'content-type': 'application/octet-stream', ...metadata };
+  const common = {
+    etag,
+    'accept-ranges': 'bytes',
+    'content-type': 'application/octet-stream',
+    'last-modified': new Date(writtenMs).toUTCString(),
+    ...metadata,
+  };
   const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '') ?? [];
   if (first === undefined) return { status: 200, headers: common, body: bytes };
   if (Number(first) >= bytes.length) throw new S3Refusal(416, 'InvalidRange');

@@ -37,6 +37,7 @@ import {
   workOfTask,
 } from '../../domain/index.js';
 import { withArtifact } from '../reductions/scratch.js';
+import type { FolderLock } from '../lock/index.js';
 import {
   clearOutput,
   existingResults,
@@ -49,7 +50,7 @@ import {
   scratchRoot,
 } from './job-folder.js';
 import { commitContext, contextOf, identityOf } from './job-context.js';
-import { takeOutput, type OutputLock } from './output-lock.js';
+import { takeOutput } from './output-lock.js';
 import { isReduction, REDUCTION_OUTPUTS, stagesOf } from './plan-stages.js';
 import { readInput, type ResolvedInput } from './read-input.js';
 import { requireSameRun } from './same-run.js';
@@ -79,7 +80,7 @@ interface JobEntry {
   /** The output and scratch folders as far as this job made them, outermost first each. */
   readonly made: readonly (readonly string[])[];
   /** No other process writes to the output folder. */
-  readonly lock: OutputLock;
+  readonly lock: FolderLock;
   /** Commits what tasks need of the job as a whole. */
   readonly commitContext: () => Promise<void>;
   /** The tasks of each planned stage, in order of their ranges. */

@@ -17,7 +17,7 @@ export interface ReductionOrder extends ScratchOrder {
   readonly stage: ReductionStage;
   readonly history: JobHistory;
   /** Of the output folder: looked at once more before results are put into it. */
-  readonly lock: LockToken | null;
+  readonly lock: LockToken;
   /** One Int32: 1 asks the thread to stop. */
   readonly cancelFlag: SharedArrayBuffer;
 }

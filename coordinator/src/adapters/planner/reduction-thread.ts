@@ -26,7 +26,7 @@ async function run(order: ReductionOrder): Promise<readonly string[]> {
     order.outputs,
     (fraction) => post({ kind: 'progress', fraction }),
     isCancelled,
-    async () => (order.lock === null ? undefined : confirmLock(order.lock)),
+    () => confirmLock(order.lock),
   );
   favourMemory(scope.context);
   switch (order.stage) {

@@ -37,16 +37,21 @@ export class S3Store implements ObjectStore {
   }
 
   async exists(name: string): Promise<boolean> {
+    return (await this.modifiedMs(name)) !== null;
+  }
+
+  /** When an object was written, by the clock of the storage, to the second; null when there is none. */
+  async modifiedMs(name: string): Promise<number | null> {
     const location = this.locate(name);
-    return this.connection.request(
+    return this.connection.request<number | null>(
       { doing: 'looking for', location },
       async (sdk, client, signal) => {
         const command = new sdk.HeadObjectCommand({ Bucket: location.bucket, Key: location.key });
-        await client.send(command, { abortSignal: signal });
-        return true;
+        const { LastModified } = await client.send(command, { abortSignal: signal });
+        return LastModified?.getTime() ?? 0;
       },
       ['absent'],
-      () => false,
+      () => null,
     );
   }
 
