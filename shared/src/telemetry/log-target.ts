@@ -26,8 +26,15 @@ export class LogTarget {
     this.#writeNow = writeNow;
   }
 
-  /** The standard error stream of this process. */
+  static #ofProcess: LogTarget | undefined;
+
+  /** The standard error stream of this process: one target, however many loggers there are. */
   static standardError(): LogTarget {
+    LogTarget.#ofProcess ??= LogTarget.#openStandardError();
+    return LogTarget.#ofProcess;
+  }
+
+  static #openStandardError(): LogTarget {
     // Looking at it makes Node take a pipe out of blocking mode, in which a write would wait.
     const { fd } = process.stderr;
     const target = new LogTarget((bytes) => writeSync(fd, bytes));
