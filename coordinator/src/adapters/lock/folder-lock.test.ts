@@ -179,6 +179,16 @@ describe.each<[string, () => Place | Promise<Place>]>([
     expect(await place.marks()).toEqual([2]);
   });
 
+  it('leaves no mark of a holder before it that came back', async () => {
+    await leave(1, { processStart: 'long ago' });
+    const lock = await take();
+    await leave(1, { processStart: 'long ago' });
+    await lock.confirm();
+    await lock.release();
+    held.length = 0;
+    expect(await place.marks()).toEqual([]);
+  });
+
   it('is lost when its file is gone', async () => {
     const lock = await take();
     await place.remove(1);

@@ -88,7 +88,10 @@ export class FolderLock {
     this.#stopHeartbeat();
     await this.#beat;
     await this.#mark.close();
-    await this.#place.remove(this.token.generation);
+    // A holder that was overtaken while it showed life on S3 has put its own, lower one down again.
+    for (const generation of await this.#place.generations()) {
+      if (generation <= this.token.generation) await this.#place.remove(generation);
+    }
   }
 
   async #showLife({ onLost }: LockOptions): Promise<void> {

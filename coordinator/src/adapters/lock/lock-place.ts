@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { open, readFile, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { InvalidInputError } from '@shardex/shared/errors';
+import { InvalidInputError, StorageUnavailableError } from '@shardex/shared/errors';
 import { isS3Uri, S3Store } from '@shardex/shared/storage';
 
 /** A lock that this process has put down. */
@@ -151,7 +151,9 @@ class S3LockPlace implements LockPlace {
     const probe = `${S3LockPlace.#prefix}probe-${randomUUID()}`;
     await this.#store.commit(probe, [Buffer.from('\n')]);
     try {
-      return (await this.#store.modifiedMs(probe)) ?? Date.now();
+      const nowMs = await this.#store.modifiedMs(probe);
+      if (nowMs === null) throw new StorageUnavailableError(`${this.uri} has lost ${probe}, which was just written`);
+      return nowMs;
     } finally {
       await this.#store.removeAll(probe);
     }

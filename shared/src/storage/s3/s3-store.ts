@@ -40,7 +40,7 @@ export class S3Store implements ObjectStore {
     return (await this.modifiedMs(name)) !== null;
   }
 
-  /** When an object was written, by the clock of the storage, to the second; null when there is none. */
+  /** When an object was written, by the clock of the storage, to the second; Infinity where it does not tell, null when there is none. */
   async modifiedMs(name: string): Promise<number | null> {
     const location = this.locate(name);
     return this.connection.request<number | null>(
@@ -48,7 +48,7 @@ export class S3Store implements ObjectStore {
       async (sdk, client, signal) => {
         const command = new sdk.HeadObjectCommand({ Bucket: location.bucket, Key: location.key });
         const { LastModified } = await client.send(command, { abortSignal: signal });
-        return LastModified?.getTime() ?? 0;
+        return LastModified?.getTime() ?? Infinity;
       },
       ['absent'],
       () => null,
