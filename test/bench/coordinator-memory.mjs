@@ -1,4 +1,4 @@
-// node test/bench/coordinator-memory.mjs [--perturbations 250,500,1000] [--genes 40000] [--tests nb-glm]
+// node test/bench/coordinator-memory.mjs [--perturbations 250,500,1000] [--genes 40000] [--depth 1500] [--tests nb-glm]
 //
 // Whether the coordinator's memory grows with the number of perturbations: whole runs of screens with few, shallow cells, so
 // that nearly all there is are (perturbation, gene) pairs, and the largest resident set of `shardex de` itself, in which trend
@@ -13,12 +13,12 @@ import { benchFolder, shardex, simulatedInput } from './simulated-input.mjs';
 
 /** Enough for every fit to have something to do; what they find does not matter here. */
 const CELLS_PER_PERTURBATION = 10;
-const DEPTH = 1500;
 
 const { values } = parseArgs({
   options: {
     perturbations: { type: 'string', default: '250,500,1000' },
     genes: { type: 'string', default: '40000' },
+    depth: { type: 'string', default: '1500' },
     tests: { type: 'string', default: 'nb-glm' },
   },
 });
@@ -31,7 +31,7 @@ console.log(
 console.log('| ---: | ---: | ---: | ---: | ---: | ---: | ---: |');
 for (const perturbations of values.perturbations.split(',').map(Number)) {
   const cells = perturbations * CELLS_PER_PERTURBATION;
-  const input = simulatedInput({ cells, genes, perturbations, depth: DEPTH, seed: 1 });
+  const input = simulatedInput({ cells, genes, perturbations, depth: Number(values.depth), seed: 1 });
   const output = join(benchFolder, `output-${process.pid}`);
   mkdirSync(benchFolder, { recursive: true });
   try {
