@@ -74,6 +74,11 @@ const FILES: readonly BadRun[] = [
   },
   { name: 'a file without X', make: file({ storage: 'none' }), says: 'IN has no X: the file holds no matrix at all' },
   {
+    name: 'an X that is a link into another file',
+    make: file({ storage: 'none', amend: (h5) => void h5.create_external_link('/etc/passwd', '/X', 'X') }),
+    says: 'IN: X lies in another file, /etc/passwd: read and write the file once with anndata',
+  },
+  {
     name: 'indices out of range',
     make: file({ compression: null, amend: breakIndices }),
     says: 'IN is damaged: row 0 of X has a column index that is negative or not below 6',

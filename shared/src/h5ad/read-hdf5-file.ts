@@ -1,7 +1,15 @@
-import { CorruptDataError, ShardexError } from '../errors/index.js';
+import { CorruptDataError, ShardexError, UnsupportedDataError } from '../errors/index.js';
 import { BlockingByteSource } from '../storage/index.js';
 import { readVariableStrings, type Hdf5Bytes } from './hdf5/index.js';
-import { hasDiagnostics, loadH5wasm, takeDiagnostics, type H5Module, type Hdf5Metadata } from './h5wasm-module.js';
+import {
+  hasDiagnostics,
+  loadH5wasm,
+  readingAlone,
+  takeDiagnostics,
+  takeRefusedFile,
+  type H5Module,
+  type Hdf5Metadata,
+} from './h5wasm-module.js';
 import { decodeValues, type Hdf5Values } from './read-hdf5-values.js';
 import { mountRemoteFile, type RemoteFile } from './remote-file.js';
 
@@ -14,13 +22,15 @@ export type Hdf5NodeKind = 'group' | 'dataset' | 'other' | 'absent';
  * Groups, attributes and small datasets of an HDF5 file, by way of h5wasm.
  *
  * The library answers many failures with uninitialised memory instead of an error; this class is the only way to it
- * and checks every status. Paths are absolute within the file ("/obs/batch").
+ * and checks every status. It reads this file alone: what lies in another one is refused. Paths are absolute within the file ("/obs/batch").
  */
 export class Hdf5File {
   private constructor(
     private readonly module: H5Module,
     private readonly id: bigint,
     private readonly bytes: Hdf5Bytes,
+    /** By which the library knows the file. */
+    private readonly opened: string,
     /** null for a local file. */
     private readonly remote: RemoteFile | null,
   ) {}
@@ -37,8 +47,9 @@ export class Hdf5File {
     const remote =
       source instanceof BlockingByteSource ? mountRemoteFile(module, source.uri, source.sizeBytes, readNow) : null;
     takeDiagnostics();
-    const id = module.open(remote?.path ?? source.uri, module.H5F_ACC_RDONLY, false, -1, -1);
-    if (id >= 0n) return new Hdf5File(module, id, bytes, remote);
+    const opened = remote?.path ?? source.uri;
+    const id = readingAlone(opened, () => module.open(opened, module.H5F_ACC_RDONLY, false, -1, -1));
+    if (id >= 0n) return new Hdf5File(module, id, bytes, opened, remote);
     remote?.unmount();
     throw remote?.takeFailure() ?? damaged(source.uri, 'the file cannot be opened');
   }
@@ -225,16 +236,28 @@ export class Hdf5File {
    */
   private checked<T>(node: string, action: () => T): T {
     takeDiagnostics();
+    takeRefusedFile();
     const name = node === '/' ? 'its list of contents' : node.slice(1);
     let result: T;
     try {
-      result = action();
+      result = readingAlone(this.opened, action);
     } catch (error) {
+      this.refuseOtherFile(name);
       if (error instanceof ShardexError) throw error;
       throw this.failed(`${name} cannot be read`, error);
     }
+    this.refuseOtherFile(name);
     if (hasDiagnostics()) throw this.failed(`${name} cannot be read`);
     return result;
+  }
+
+  private refuseOtherFile(name: string): void {
+    const other = takeRefusedFile();
+    if (other === null) return;
+    throw new UnsupportedDataError(`${this.path}: ${name} lies in another file, ${other}`, {
+      hint: 'read and write the file once with anndata',
+      details: { path: this.path },
+    });
   }
 
   /** Why a remote read failed, where that is the reason; otherwise the file is damaged. */

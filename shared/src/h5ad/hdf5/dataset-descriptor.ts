@@ -13,6 +13,7 @@ import {
   parseFilters,
   parseLayout,
   parseScalarType,
+  valuesElsewhere,
   type ChunkIndexLocation,
   type Dataspace,
 } from './messages.js';
@@ -94,6 +95,7 @@ class DatasetHeader {
     file: Hdf5Bytes,
     elementBytes: number,
   ): Promise<{ space: Dataspace; filters: FilterStep[]; layout: DatasetLayout }> {
+    if (this.optional(MESSAGE.externalFiles) !== null) throw valuesElsewhere(this.path);
     const space = parseDataspace(this.required(MESSAGE.dataspace), this.path);
     const layout = parseLayout(this.required(MESSAGE.layout), this.path);
     const body = this.optional(MESSAGE.filters);

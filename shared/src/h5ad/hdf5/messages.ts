@@ -150,13 +150,17 @@ export function parseLayout(body: Uint8Array, path: string): LayoutMessage {
   if (layoutClass === 0) return { kind: 'compact', bytes: cursor.slice(cursor.u16()).slice() };
   if (layoutClass === 1) return { kind: 'contiguous', address: cursor.u64() };
   if (layoutClass !== 2) {
-    throw new UnsupportedDataError(`${path} is a virtual dataset, whose values lie in other files`, {
-      hint: 'read and write the file once with anndata',
-      details: { path },
-    });
+    throw valuesElsewhere(path);
   }
   return { kind: 'chunked', index: version === 3 ? parseBtree1Location(cursor) : parseIndexLocation(cursor) };
 }
+
+/** For virtual datasets and external storage. */
+export const valuesElsewhere = (path: string): UnsupportedDataError =>
+  new UnsupportedDataError(`the values of ${path} lie in other files`, {
+    hint: 'read and write the file once with anndata',
+    details: { path },
+  });
 
 function parseOldLayout(cursor: ByteCursor): LayoutMessage {
   const rank = cursor.u8();

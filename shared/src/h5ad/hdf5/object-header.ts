@@ -2,7 +2,15 @@ import { ByteCursor } from './byte-cursor.js';
 import type { Hdf5Bytes } from './hdf5-bytes.js';
 
 /** Message types used here. @source HDF5 File Format Specification 4.0, section IV.A.2 */
-export const MESSAGE = { dataspace: 1, datatype: 3, oldFillValue: 4, fillValue: 5, layout: 8, filters: 11 } as const;
+export const MESSAGE = {
+  dataspace: 1,
+  datatype: 3,
+  oldFillValue: 4,
+  fillValue: 5,
+  externalFiles: 7,
+  layout: 8,
+  filters: 11,
+} as const;
 const CONTINUATION = 0x10;
 /** Flag of a message whose body lies elsewhere. */
 const SHARED = 2;
