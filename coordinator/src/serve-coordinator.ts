@@ -39,7 +39,7 @@ export async function serveCoordinator(settings: CoordinatorSettings, signal: Ab
     ...{ environment: process.env, logger },
   });
   coordinator = await startCoordinator({
-    planner: new DePlanner(cluster, streamResults),
+    planner: new DePlanner(cluster, streamResults, logger),
     ...splitAddress(settings.listen),
     allowInsecure: settings.allowInsecure,
     security: settings,

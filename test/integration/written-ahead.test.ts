@@ -7,6 +7,7 @@ import { commitTaskPlan, SCRATCH_NAMES } from '@shardex/shared/artifacts';
 import { DEFAULT_DE_PARAMETERS } from '@shardex/shared/config';
 import { jobId, type JobId } from '@shardex/shared/ids';
 import { openStore } from '@shardex/shared/storage';
+import { createLogger, type Logger } from '@shardex/shared/telemetry';
 import { runTask } from '@shardex/worker/tasks';
 import { openDescriptors } from '../chaos/leaks.js';
 import { hashes, shardex } from '../support/shardex.js';
@@ -31,13 +32,14 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 afterEach(() => planner.close());
 
-function newPlanner(): void {
+function newPlanner(logger: Logger | null = null): void {
   const cluster = { slots: 1, memoryBytes: MEMORY_BYTES };
   planner = new DePlanner(
     () => cluster,
     () => {
       throw new RangeError('nobody reads results here');
     },
+    logger,
   );
 }
 
@@ -126,6 +128,19 @@ describe('results that are written while fits run', () => {
     await tell(jobs[0], files[0], jobs[0].fits[0]);
     expect(await merge(jobs[0])).toEqual(expected);
     expect(await merge(jobs[1])).toEqual(expected);
+  });
+
+  it('are the same bytes, and one line in the log, when a fit output cannot be read ahead', async () => {
+    const lines: string[] = [];
+    newPlanner(createLogger({ level: 'warn', name: 'coordinator', stream: { write: (line) => lines.push(line) } }));
+    const job = await fittedJob();
+    await tell(job, await isBegun(job), job.fits[0]);
+    for (const lost of ['fit/lost.bundle', 'fit/lost-too.bundle']) planner.outputCommitted(job.id, 'fit', lost);
+    await vi.waitFor(() => expect(lines).toHaveLength(1), WHILE_IT_TAKES);
+    expect(await hidden(job.output)).toEqual([]);
+    expect(await merge(job)).toEqual(expected);
+    const line = { job: job.id, reason: expect.stringContaining('fit/lost.bundle') as string };
+    expect(lines.map((text) => JSON.parse(text) as unknown)).toEqual([expect.objectContaining(line)]);
   });
 
   it.each<readonly [string, (job: FittedJob) => Promise<void>]>([

@@ -1,5 +1,6 @@
 import type { Worker } from 'node:worker_threads';
 import type { JobId } from '@shardex/shared/ids';
+import type { Logger } from '@shardex/shared/telemetry';
 import type { ReductionMessage, ReductionOrder, ReductionRequest } from './reduction-messages.js';
 import type { ThreadPool } from './thread-pool.js';
 
@@ -13,17 +14,28 @@ const DROP_GRACE_MS = 10_000;
  * over. They are no reductions that others would have to wait for; nothing here waits, and nothing depends on it.
  */
 export class AheadThreads {
+  /** `forget`: stops listening to the thread. */
   private readonly threads = new Map<JobId, { readonly thread: Worker; readonly forget: () => void }>();
 
-  constructor(private readonly pool: ThreadPool) {}
+  constructor(
+    private readonly pool: ThreadPool,
+    private readonly logger: Logger | null,
+  ) {}
 
   /** Begins a job's results unless it has some, or other jobs have all the threads there are for this. */
   begin(jobId: JobId, { scratchUri, outputs }: Pick<ReductionOrder, 'scratchUri' | 'outputs'>): void {
     if (this.threads.has(jobId) || this.threads.size >= JOBS_AT_ONCE) return;
     const thread = this.pool.take();
-    const forget = (): void => void this.threads.delete(jobId);
-    thread.once('exit', forget);
-    this.threads.set(jobId, { thread, forget });
+    const ended = (): void => void this.threads.delete(jobId);
+    const listen = (message: ReductionMessage): void => {
+      if (message.kind !== 'results-given-up') return;
+      this.logger?.warn('results are written after the fits, not while they run', {
+        job: jobId,
+        reason: message.reason,
+      });
+    };
+    thread.once('exit', ended).on('message', listen);
+    this.threads.set(jobId, { thread, forget: () => void thread.off('exit', ended).off('message', listen) });
     ask(thread, { kind: 'begin-results', order: { scratchUri, outputs } });
   }
 
@@ -38,7 +50,8 @@ export class AheadThreads {
     const begun = this.threads.get(jobId);
     if (begun === undefined) return null;
     this.threads.delete(jobId);
-    return begun.thread.off('exit', begun.forget);
+    begun.forget();
+    return begun.thread;
   }
 
   /** Removes what was written of a job's results; does nothing when its merge has taken them. */

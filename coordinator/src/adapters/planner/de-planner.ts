@@ -13,6 +13,7 @@ import type { DeParameters } from '@shardex/shared/config';
 import { CancelledError, ERROR_POLICIES, InvalidInputError, InvariantBrokenError } from '@shardex/shared/errors';
 import type { JobId, TaskId } from '@shardex/shared/ids';
 import { openStore, type ObjectStore } from '@shardex/shared/storage';
+import type { Logger } from '@shardex/shared/telemetry';
 import {
   type ClusterShape,
   type ExistingOutput,
@@ -94,18 +95,22 @@ interface JobEntry {
 /** Differential expression as the job machine sees it: what to do first, what comes next, what to do with the pieces. */
 export class DePlanner implements JobPlanner {
   private readonly jobs = new Map<JobId, JobEntry>();
-  private readonly threads = new ReductionThreads();
+  private readonly threads: ReductionThreads;
   private readonly inputs = new Turnstile(INPUTS_AT_ONCE);
   private isClosed = false;
 
   /**
    * @param cluster - asked whenever a stage is cut into tasks: how many can run at the same time, and with how much memory
    * @param readResults - CSV text of the results in a folder
+   * @param logger - told what goes wrong without harm
    */
   constructor(
     private readonly cluster: () => ClusterShape,
     private readonly readResults: ReadResults,
-  ) {}
+    logger: Logger | null = null,
+  ) {
+    this.threads = new ReductionThreads(logger);
+  }
 
   async prepare(jobId: JobId, spec: JobSpec): Promise<PreparedJob> {
     const input = await this.inputs.pass(() => readInput(spec.parameters));

@@ -38,6 +38,8 @@ export type ReductionMessage =
   | { readonly kind: 'progress'; readonly fraction: number }
   | { readonly kind: 'done'; readonly warnings: readonly string[] }
   | { readonly kind: 'results-dropped' }
+  /** The results that were begun are no more, by themselves: their merge will write them all. */
+  | { readonly kind: 'results-given-up'; readonly reason: string }
   | {
       readonly kind: 'failed';
       readonly tag: ErrorTag;

@@ -69,7 +69,10 @@ function takeAhead(): ResultsAhead | null {
 function beginAhead({ scratchUri, outputs }: Pick<ReductionOrder, 'scratchUri' | 'outputs'>): ResultsAhead {
   const nothing = (): void => undefined;
   const confirmed = (): Promise<void> => Promise.resolve();
-  return new ResultsAhead((isCancelled) => openScope(scratchUri, outputs, nothing, isCancelled, confirmed));
+  return new ResultsAhead(
+    (isCancelled) => openScope(scratchUri, outputs, nothing, isCancelled, confirmed),
+    (trouble) => post({ kind: 'results-given-up', reason: toShardexError(trouble, 'writing results ahead').message }),
+  );
 }
 
 async function handle(request: ReductionRequest): Promise<void> {

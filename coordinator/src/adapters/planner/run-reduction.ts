@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
 import { CancelledError, ShardexError, toShardexError } from '@shardex/shared/errors';
 import type { JobId } from '@shardex/shared/ids';
+import type { Logger } from '@shardex/shared/telemetry';
 import { AheadThreads } from './ahead-threads.js';
 import type { ReductionMessage, ReductionOrder, ReductionRequest } from './reduction-messages.js';
 import { ThreadPool } from './thread-pool.js';
@@ -21,7 +22,12 @@ export class ReductionThreads {
   private readonly pool = new ThreadPool();
   private readonly turnstile = new Turnstile(AT_ONCE);
   /** Those in which results are written before their merge. */
-  readonly ahead = new AheadThreads(this.pool);
+  readonly ahead: AheadThreads;
+
+  /** @param logger - told what goes wrong without harm */
+  constructor(logger: Logger | null) {
+    this.ahead = new AheadThreads(this.pool, logger);
+  }
 
   /** Starts a thread ahead of the first reduction. */
   prepare(): void {

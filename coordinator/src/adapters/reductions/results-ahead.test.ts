@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ComparisonTrend } from '@shardex/shared/artifacts';
 import type { DeParameters } from '@shardex/shared/config';
 import { H5adFileWriter } from '@shardex/shared/h5ad';
@@ -134,8 +134,10 @@ describe('a file whose description turns out longer than was foretold', () => {
 });
 
 describe('results ahead of their merge', () => {
+  const giveUp = vi.fn();
+  afterEach(() => giveUp.mockClear());
   const begin = (scratch: FittedScratch): ResultsAhead =>
-    new ResultsAhead((isCancelled) => scratch.scope([], isCancelled));
+    new ResultsAhead((isCancelled) => scratch.scope([], isCancelled), giveUp);
 
   it('are handed to the merge with what they were told of', async () => {
     const scratch = await FittedScratch.make(place());
@@ -144,6 +146,7 @@ describe('results ahead of their merge', () => {
     for (const name of fits) ahead.add(name);
     const files = await ahead.take(() => false);
     expect(files).not.toBeNull();
+    expect(giveUp).not.toHaveBeenCalled();
     await reduceMerge(await scratch.scope(fits), NO_HISTORY, files);
     expect(await bytesOf(scratch)).toEqual(await mergedAlone({}));
   });
@@ -157,7 +160,11 @@ describe('results ahead of their merge', () => {
     ahead.add('fit/lost.bundle');
     await vi.waitFor(async () => expect(await hidden(scratch)).toEqual([]));
     ahead.add(fits[3]);
+    ahead.add('fit/lost.bundle');
     expect(await ahead.take(() => false)).toBeNull();
+    expect(giveUp.mock.calls).toEqual([
+      [expect.objectContaining({ message: expect.stringContaining('fit/lost.bundle') })],
+    ]);
     await reduceMerge(await scratch.scope(fits), NO_HISTORY, null);
     expect(await bytesOf(scratch)).toEqual(await mergedAlone({}));
   });
@@ -167,6 +174,7 @@ describe('results ahead of their merge', () => {
     await scratch.store.removeAll('control');
     const ahead = begin(scratch);
     expect(await ahead.take(() => false)).toBeNull();
+    expect(giveUp).toHaveBeenCalledOnce();
     expect(await hidden(scratch)).toEqual([]);
   });
 

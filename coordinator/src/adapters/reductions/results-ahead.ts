@@ -11,13 +11,20 @@ import type { ReductionScope } from './scratch.js';
 export class ResultsAhead {
   private files: ResultFiles | null = null;
   private isOver = false;
+  private isGivenUp = false;
   private isCancelled = (): boolean => false;
   /** Ends when all that it was told of is written. */
   private work: Promise<void>;
   private readonly scope: Promise<ReductionScope>;
 
-  /** @param openScope - opens the job's scratch, of which no fit is needed */
-  constructor(openScope: (isCancelled: () => boolean) => Promise<ReductionScope>) {
+  /**
+   * @param openScope - opens the job's scratch, of which no fit is needed
+   * @param giveUp - told once, when there is trouble and what was written is discarded
+   */
+  constructor(
+    openScope: (isCancelled: () => boolean) => Promise<ReductionScope>,
+    private readonly giveUp: (trouble: unknown) => void,
+  ) {
     this.scope = openScope(() => this.isCancelled());
     this.work = this.attempt(async (scope) => {
       this.files = await ResultFiles.open(scope);
@@ -27,7 +34,7 @@ export class ResultsAhead {
 
   /** Has the rows of a fit output written that is committed. */
   add(fitOutput: string): void {
-    const isWanted = (): boolean => !this.isOver;
+    const isWanted = (): boolean => !this.isOver && !this.isGivenUp;
     this.work = this.work.then(async () => {
       if (isWanted()) await this.attempt(async (scope) => this.files?.add(scope, fitOutput, isWanted));
     });
@@ -56,8 +63,10 @@ export class ResultsAhead {
   private async attempt(work: (scope: ReductionScope) => Promise<void>): Promise<void> {
     try {
       await work(await this.scope);
-    } catch {
+    } catch (trouble) {
       await this.discard();
+      if (!this.isGivenUp) this.giveUp(trouble);
+      this.isGivenUp = true;
     }
   }
 
