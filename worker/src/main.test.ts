@@ -100,6 +100,21 @@ describe('a worker process', () => {
     expect(coordinator.order.slice(-3)).toEqual(['pullCancelled', 'complete', 'drain']);
   });
 
+  it('takes a signal that comes several times at once for one', async () => {
+    const coordinator = await startCoordinator();
+    const { child, outcome } = start(['--coordinator', coordinator.address, '--threads', '2']);
+    const file = join(temporaryFolder(), 'go');
+    coordinator.grant(granted('until-file', file));
+    await begun(coordinator);
+    child.kill('SIGTERM');
+    child.kill('SIGINT');
+    child.kill('SIGTERM');
+    await coordinator.next('pullCancelled');
+    writeFileSync(file, '');
+    expect((await coordinator.next('complete')).taskId).toBe('fit-until-file');
+    expect(await outcome).toMatchObject({ code: 0 });
+  });
+
   it('gives back what a drain cannot finish in time, even when the task computes without a pause', async () => {
     const coordinator = await startCoordinator();
     const { child, outcome } = start(['--coordinator', coordinator.address, '--threads', '1', '--drain-grace-ms', '0']);
@@ -128,7 +143,9 @@ describe('a worker process', () => {
     await begun(coordinator);
     child.kill('SIGTERM');
     await coordinator.next('pullCancelled');
-    child.kill('SIGTERM');
+    // What comes within a second of the first is not yet another.
+    const again = setInterval(() => child.kill('SIGTERM'), 100);
+    cleanups.push(() => clearInterval(again));
     const ended = await outcome;
     expect(ended.code).toBe(1);
     expect(sentence(ended)).toContain('stopped at once (second SIGTERM)');

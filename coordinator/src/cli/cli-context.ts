@@ -68,7 +68,7 @@ export interface CliContext {
   readonly folder: string;
   readonly services: CliServices;
   readonly nowMs: () => number;
-  /** Calls `listener` at every Ctrl-C or SIGTERM; returns how to stop that. */
+  /** Calls `listener` at every Ctrl-C or SIGTERM, those within a second being one; returns how to stop that. */
   onInterrupt(listener: () => void): () => void;
   /** Ends the process at once. */
   exitNow(code: number): never;

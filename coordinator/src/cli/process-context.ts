@@ -1,4 +1,5 @@
 import type { WriteStream } from 'node:tty';
+import { onStopSignals } from '@shardex/shared/config';
 import type { CliContext, CliOutput, CliServices } from './cli-context.js';
 
 const DEFAULT_COLUMNS = 80;
@@ -33,14 +34,7 @@ export function processContext(version: string, services: CliServices): CliConte
     folder: process.cwd(),
     services,
     nowMs: () => Date.now(),
-    onInterrupt: (listener) => {
-      process.on('SIGINT', listener);
-      process.on('SIGTERM', listener);
-      return () => {
-        process.off('SIGINT', listener);
-        process.off('SIGTERM', listener);
-      };
-    },
+    onInterrupt: (listener) => onStopSignals(listener),
     exitNow: (code) => process.exit(code),
   };
 }

@@ -9,5 +9,6 @@ export * from './parse-de-options.js';
 export { PRESET_PARAMETERS } from './presets.js';
 export * from './resolve-settings.js';
 export * from './size-factor-method.js';
+export { onStopSignals } from './stop-signals.js';
 export * from './suggest.js';
 export * from './screen-dispersions.js';

@@ -1,3 +1,4 @@
+import { onStopSignals } from '@shardex/shared/config';
 import { WorkerLostError } from '@shardex/shared/errors';
 import { channelSecurity } from '@shardex/shared/rpc';
 import { openTracing, type Logger } from '@shardex/shared/telemetry';
@@ -9,7 +10,6 @@ import { serveHealth } from './health-server.js';
 import { thisMachine, usableMemory } from './machine-limits.js';
 import { measureCoordinator, measureRunner } from './measured-ports.js';
 import { watchParent } from './parent-watch.js';
-import { onStopSignals } from './stop-signals.js';
 import { traceRunner } from './trace-runner.js';
 import { WorkerAgent } from './worker-agent.js';
 import { capabilitiesOf } from './worker-capabilities.js';
@@ -29,7 +29,7 @@ const PULL_WAIT_MS = 20_000;
 /**
  * Runs a worker in this process until it has drained, was stopped or cannot go on.
  *
- * SIGTERM and SIGINT drain, a second one stops at once. Threads are started before the worker registers, so that a lease
+ * SIGTERM and SIGINT drain, a second one a second later or more stops at once. Threads are started before the worker registers, so that a lease
  * never waits for them.
  *
  * @throws ShardexError when it cannot start: no thread, the port taken, a certificate or token that cannot be used
@@ -68,14 +68,17 @@ export async function runWorker(settings: WorkerSettings, log: Logger, parts: Wo
     ...(parts.onPhase === undefined ? {} : { onPhase: parts.onPhase }),
   });
   metrics.beforeExpose(() => setWorkerGauges(metrics, agent.phase, agent.leases));
+  let isToldToStop = false;
   const releases: (() => void)[] = [
-    onStopSignals(
-      (signal) => {
-        log.info('draining', { signal, graceMs: settings.drainGraceMs, leases: agent.leases });
-        agent.drain(signal, settings.drainGraceMs);
-      },
-      (signal) => agent.stop({ kind: 'stopped', reason: `second ${signal}` }),
-    ),
+    onStopSignals((signal) => {
+      if (isToldToStop) {
+        agent.stop({ kind: 'stopped', reason: `second ${signal}` });
+        return;
+      }
+      isToldToStop = true;
+      log.info('draining', { signal, graceMs: settings.drainGraceMs, leases: agent.leases });
+      agent.drain(signal, settings.drainGraceMs);
+    }),
   ];
   if (settings.exitWithParent !== false) {
     const error = new WorkerLostError('the process that started this worker has ended');
