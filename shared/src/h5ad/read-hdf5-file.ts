@@ -1,5 +1,6 @@
 import { CorruptDataError, ShardexError, UnsupportedDataError } from '../errors/index.js';
 import { BlockingByteSource } from '../storage/index.js';
+import { refuseForeignFilters } from './decode/readable-filters.js';
 import { readVariableStrings, type Hdf5Bytes } from './hdf5/index.js';
 import {
   hasDiagnostics,
@@ -207,9 +208,15 @@ export class Hdf5File {
     }
   }
 
-  /** Whether these are strings that the library's plugin for their filter fails on. */
+  /**
+   * Whether these are strings that the library's plugin for their filter fails on.
+   *
+   * @throws UnsupportedDataError for filters that are not read at all
+   */
   private isReadByUs(dataset: string): boolean {
-    return this.metadataOf(dataset).vlen && this.filtersOf(dataset).includes(LZF);
+    const filters = this.filtersOf(dataset);
+    refuseForeignFilters(filters, this.path, dataset.slice(1));
+    return filters.includes(LZF) && this.metadataOf(dataset).vlen;
   }
 
   private readStrings(dataset: string): Promise<string[]> {

@@ -12,9 +12,11 @@ const FLETCHER32 = 3;
 const LZF = 32000;
 const CHECKSUM_BYTES = 4;
 
+export const DECODED_FILTERS: ReadonlySet<number> = new Set([GZIP, SHUFFLE, FLETCHER32, LZF]);
+
 /** Whether every step can be undone here rather than by the HDF5 library. */
 export const isDecodable = (filters: readonly FilterStep[]): boolean =>
-  filters.every(({ id }) => id === GZIP || id === SHUFFLE || id === FLETCHER32 || id === LZF);
+  filters.every(({ id }) => DECODED_FILTERS.has(id));
 
 /** Undoes the filters of chunks of one dataset; the last step writes straight into the destination. */
 export class ChunkDecoder {

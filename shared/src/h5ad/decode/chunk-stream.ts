@@ -1,14 +1,11 @@
-import { UnsupportedDataError } from '../../errors/index.js';
-import type { DatasetDescriptor, FilterStep } from '../types.js';
+import type { DatasetDescriptor } from '../types.js';
 import { ChunkDecoder, isDecodable } from './chunk-decoder.js';
 import type { ChunkMap } from './chunk-map.js';
 import type { ChunkStream, ChunkStreamOptions } from './chunk-stream-contract.js';
 import { swapBytes } from './element-converter.js';
 import { LibraryChunkStream } from './library-chunk-stream.js';
+import { refuseForeignFilters } from './readable-filters.js';
 import { StoredChunkReader } from './stored-chunk-reader.js';
-
-/** Filters that plugins of the HDF5 library undo: bzip2, blosc, lz4, bitshuffle, zstd, blosc2. */
-const LIBRARY_FILTERS = new Set([307, 32001, 32004, 32008, 32015, 32026]);
 
 /**
  * Opens the way that the dataset's filters call for: our own decoder, or the HDF5 library with its plugins (several times
@@ -24,16 +21,9 @@ export async function openChunkStream(
   options: ChunkStreamOptions,
 ): Promise<ChunkStream> {
   if (isDecodable(dataset.filters)) return new DirectChunkStream(dataset, map, chunks, options);
-  const foreign = dataset.filters.find((step) => !isDecodable([step]) && !LIBRARY_FILTERS.has(step.id));
-  if (foreign !== undefined) throw unsupported(options.label, dataset.path, foreign);
+  const ids = dataset.filters.map(({ id }) => id);
+  refuseForeignFilters(ids, options.label, dataset.path);
   return LibraryChunkStream.open(dataset, map, chunks, options);
-}
-
-function unsupported(label: string, path: string, { id, name }: FilterStep): UnsupportedDataError {
-  return new UnsupportedDataError(`${label}: ${path} is compressed with ${name}, which is not read`, {
-    hint: 'write it again with compression="gzip"',
-    details: { path: label, dataset: path, filter: id },
-  });
 }
 
 class DirectChunkStream implements ChunkStream {
