@@ -1,4 +1,6 @@
+import { isIP } from 'node:net';
 import { logVerbosity, setLogVerbosity, type ChannelOptions } from '@grpc/grpc-js';
+import { hostOf } from './loopback.js';
 
 /**
  * Largest message either side accepts. grpc-js's own limit of 4 MiB is reached by the job list of a busy coordinator;
@@ -15,6 +17,14 @@ export const STREAM_CHUNK_BYTES = 256 * 1024;
 /** A connection with no traffic for this long is probed, so that a silent partition shows within `TIME + TIMEOUT`. */
 const KEEPALIVE_TIME_MS = 10_000;
 const KEEPALIVE_TIMEOUT_MS = 5_000;
+
+/**
+ * The name that a client asks a server for in TLS. grpc-js asks by the host it was given, and an IP address is no name
+ * (RFC 6066): from Node 26 on such a connection fails. So it asks for one that nobody has; `channelSecurity` has the
+ * certificate looked at for the address.
+ */
+export const serverName = (address: string): ChannelOptions =>
+  isIP(hostOf(address)) === 0 ? {} : { 'grpc.ssl_target_name_override': 'shardex.invalid' };
 
 /** How clients (workers and the command line) connect. */
 export const CHANNEL_OPTIONS: ChannelOptions = {

@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { credentials, type ChannelCredentials } from '@grpc/grpc-js';
 import { TOKEN_VARIABLE, type ConnectionSettings } from '../config/index.js';
 import { InvalidInputError } from '../errors/index.js';
@@ -58,8 +60,14 @@ export function channelSecurity(
   }
   const paths = { ca: tlsCa, ...(tlsCert === null || tlsKey === null ? {} : { cert: tlsCert, key: tlsKey }) };
   const files = new WatchedFiles<'ca' | 'cert' | 'key'>(paths as Record<'ca' | 'cert' | 'key', string>);
+  const host = hostOf(address);
+  // The name that connections to an address ask for is none of the server's: see `serverName`.
+  const verify =
+    isIP(host) === 0
+      ? {}
+      : { checkServerIdentity: (_: string, cert: PeerCertificate) => checkServerIdentity(host, cert) };
   const make = (): ChannelCredentials =>
-    credentials.createFromSecureContext(makeSecureContext(files.contents, Object.values(paths)));
+    credentials.createFromSecureContext(makeSecureContext(files.contents, Object.values(paths)), verify);
   let current = make();
   return {
     credentials: () => current,

@@ -10,7 +10,7 @@ import {
   type ServerStreamMethod,
   type UnaryMethod,
 } from '@shardex/proto';
-import { CHANNEL_OPTIONS, METHOD_DEADLINES_MS, quietGrpc } from './channel-options.js';
+import { CHANNEL_OPTIONS, METHOD_DEADLINES_MS, quietGrpc, serverName } from './channel-options.js';
 import { PLAINTEXT, type ChannelSecurity } from './channel-security.js';
 import { fromStatus } from './error-status.js';
 
@@ -41,7 +41,8 @@ const LOOK_AGAIN_MS = 1_000;
  */
 export function connectRpc(address: string, security: ChannelSecurity = PLAINTEXT): RpcClient {
   quietGrpc();
-  const connect = (): Client => new Client(address, security.credentials(), CHANNEL_OPTIONS);
+  const connect = (): Client =>
+    new Client(address, security.credentials(), { ...CHANNEL_OPTIONS, ...serverName(address) });
   let current = connect();
   let lookedMs = performance.now();
   let isClosed = false;
