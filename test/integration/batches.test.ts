@@ -2,10 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { JobState } from '@shardex/proto';
 import { GeneStatus } from '@shardex/shared/stats';
 import { ResultTable } from '../support/result-table.js';
-import { hashes, runCluster, type ClusterRun } from '../support/shardex.js';
+import { deRunner, type DeRun } from '../support/de-runner.js';
+import { hashes } from '../support/shardex.js';
 import { writeSmallH5ad } from '../support/small-h5ad.js';
 
 const GENES = 9;
@@ -28,6 +28,7 @@ const counts = cells.map(({ group, batch }, cell) =>
 );
 
 describe('--batch-column', () => {
+  const runDe = deRunner();
   let folder: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'shardex-test-'));
@@ -37,7 +38,7 @@ describe('--batch-column', () => {
   /** Runs the cells that are chosen, with their batches or all in one. */
   const run = async (
     name: string,
-    options: ClusterRun,
+    options: DeRun,
     isIn: (cell: (typeof cells)[number]) => boolean = () => true,
     batchOf = ({ batch }: (typeof cells)[number]): string => batch,
   ): Promise<string> => {
@@ -47,8 +48,7 @@ describe('--batch-column', () => {
     const design = { perturbationColumn: 'perturbation', controlLabel: 'control', tests: ['wilcoxon'] } as const;
     const output = join(folder, name);
     const parameters = { ...design, formats: ['csv'], layers: 'crispyx', ...options.parameters } as const;
-    const job = await runCluster(input, output, { ...options, parameters });
-    expect(job.state, job.failure?.message).toBe(JobState.SUCCEEDED);
+    await runDe(input, output, { ...options, parameters });
     return output;
   };
   const table = (output: string): Promise<ResultTable> => ResultTable.read(join(output, 'wilcoxon.csv'));
@@ -58,7 +58,7 @@ describe('--batch-column', () => {
     '%s: the same bytes from any number of workers',
     async (batchWeights) => {
       const parameters = { batchColumn, batchWeights, rankPrecision: 'float32' } as const;
-      const whole = await run(`${batchWeights}-whole`, { workers: 1, taskNonzeros: 1e9, parameters });
+      const whole = await run(`${batchWeights}-whole`, { taskNonzeros: 1e9, parameters });
       const cut = await run(`${batchWeights}-cut`, { workers: 3, taskNonzeros: 40, parameters });
       expect(await hashes(cut, ['wilcoxon.csv'])).toEqual(await hashes(whole, ['wilcoxon.csv']));
     },

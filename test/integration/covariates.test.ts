@@ -2,13 +2,14 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { JobState } from '@shardex/proto';
 import type { DeParameters } from '@shardex/shared/config';
 import { ResultTable } from '../support/result-table.js';
-import { hashes, runCluster, shardex, simulatedScreen, withFolder, type ClusterRun } from '../support/shardex.js';
+import { deRunner, type DeRun } from '../support/de-runner.js';
+import { hashes, shardex, simulatedScreen, withFolder } from '../support/shardex.js';
 import { writeSmallH5ad, type Matrix } from '../support/small-h5ad.js';
 
 describe('categorical covariates', () => {
+  const runDe = deRunner();
   let folder: string;
   let screen: string;
   beforeAll(async () => {
@@ -17,21 +18,16 @@ describe('categorical covariates', () => {
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  const run = async (
-    name: string,
-    parameters: Partial<DeParameters>,
-    options: ClusterRun = {},
-  ): Promise<ResultTable> => {
+  const run = async (name: string, parameters: Partial<DeParameters>, options: DeRun = {}): Promise<ResultTable> => {
     const output = join(folder, name);
     const all = { formats: ['csv'], layers: 'crispyx', tests: ['nb-glm'], ...parameters } as const;
-    const job = await runCluster(screen, output, { ...options, parameters: all });
-    expect(job.state, job.failure?.message).toBe(JobState.SUCCEEDED);
+    await runDe(screen, output, { ...options, parameters: all });
     return ResultTable.read(join(output, 'nb_glm.csv'));
   };
 
   it('give the same bytes for any number of workers', async () => {
     const asked = { covariates: ['batch'], standardErrors: 'robust' } as const;
-    await run('one', asked, { workers: 1, taskNonzeros: 1e9 });
+    await run('one', asked, { taskNonzeros: 1e9 });
     await run('three', asked, { workers: 3, taskNonzeros: 7_000 });
     expect(await hashes(join(folder, 'three'), ['nb_glm.csv'])).toEqual(
       await hashes(join(folder, 'one'), ['nb_glm.csv']),

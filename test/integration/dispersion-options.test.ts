@@ -2,11 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { JobState } from '@shardex/proto';
 import type { DeParameters } from '@shardex/shared/config';
 import { readGeneColumn, readResults, type Results } from '../reference/calibration-truth.mjs';
 import { readScreenCells, type ScreenCells } from '../reference/screen-cells.js';
-import { hashes, runCluster, simulatedScreen } from '../support/shardex.js';
+import { deRunner } from '../support/de-runner.js';
+import { hashes, simulatedScreen } from '../support/shardex.js';
 
 const NB: Partial<DeParameters> = { tests: ['nb-glm'] };
 
@@ -14,6 +14,7 @@ const NB: Partial<DeParameters> = { tests: ['nb-glm'] };
 const CONTROL = 'non-targeting';
 
 describe('dispersions', () => {
+  const runDe = deRunner();
   let folder: string;
   let screen: string;
   let cells: ScreenCells;
@@ -23,8 +24,7 @@ describe('dispersions', () => {
   /** Runs and returns the path of nb_glm.h5ad's folder. */
   const run = async (name: string, parameters: Partial<DeParameters>, taskNonzeros = 1e9): Promise<string> => {
     const output = join(folder, name);
-    const job = await runCluster(screen, output, { workers: 2, taskNonzeros, parameters });
-    expect(job.state, job.failure?.message).toBe(JobState.SUCCEEDED);
+    await runDe(screen, output, { taskNonzeros, parameters });
     return output;
   };
   const columnOf = (output: string, column: string): Promise<Float64Array> =>

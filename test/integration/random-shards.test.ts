@@ -1,14 +1,11 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DePlanner } from '@shardex/coordinator/planner';
-import { commitTaskPlan, SCRATCH_NAMES, type TaskSpec } from '@shardex/shared/artifacts';
-import { DEFAULT_DE_PARAMETERS, type DeParameters } from '@shardex/shared/config';
-import { jobId } from '@shardex/shared/ids';
-import { openStore } from '@shardex/shared/storage';
-import { runTask } from '@shardex/worker/tasks';
+import type { TaskSpec } from '@shardex/shared/artifacts';
+import type { DeParameters } from '@shardex/shared/config';
+import { deRunner } from '../support/de-runner.js';
 import { hashes, shardex } from '../support/shardex.js';
 
 const CELLS = 240;
@@ -81,48 +78,16 @@ describe('any sharding, merged, equals the whole', () => {
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  /** Runs a job whose stages are cut as told: a plan that lies on scratch already is the one that is kept. */
+  const runDe = deRunner();
+
+  /** Runs a job whose stages are cut as told. */
   async function run(how: Sharding, options: Partial<DeParameters>): Promise<Record<string, string>> {
     const output = join(folder, `out-${++runs}`);
-    const planner = new DePlanner(
-      () => ({ slots: 1, memoryBytes: how.memoryBytes }),
-      () => {
-        throw new RangeError('nobody reads results here');
-      },
-    );
-    const id = jobId(`20261129-000000-${runs.toString(16).padStart(6, '0')}`);
     // Against the rest the control is tested as the others are.
-    const cut = options.reference === 'rest' ? { ...how, fit: [0, ...how.fit.slice(1)] } : how;
-    const { signal } = new AbortController();
-    const idle = (): void => undefined;
-    try {
-      const parameters = { ...DEFAULT_DE_PARAMETERS, ...options, input, output };
-      const { stages } = await planner.prepare(id, { parameters, existingOutput: 'refuse' });
-      const root = join(output, '.shardex-scratch');
-      const store = openStore(join(root, (await readdir(root))[0]));
-      for (const { name, executor } of stages) {
-        if (executor === 'coordinator') {
-          await planner.reduce(id, name, idle, signal, () => ({
-            submittedUnixMs: 0,
-            startedUnixMs: 0,
-            stages: [],
-            workers: [],
-            warnings: [],
-          }));
-          continue;
-        }
-        const items = specsOf(name, cut).map((spec, i) => ({ spec, output: SCRATCH_NAMES.task(name, i) }));
-        await commitTaskPlan(store, name, items);
-        const tasks = await planner.planStage(id, name);
-        expect(tasks.map(({ spec }) => spec)).toEqual(items.map(({ spec }) => spec));
-        const turns = tasks.map((task, i) => ({ task, turn: how.order[i] ?? 0 })).sort((a, b) => a.turn - b.turn);
-        for (const { task } of turns) await runTask(task, { signal, progress: idle, memoryBytes: MEMORY_BYTES });
-      }
-      await planner.conclude(id, { state: 'succeeded' });
-      return await hashes(output, FILES);
-    } finally {
-      await planner.close();
-    }
+    const cuts = options.reference === 'rest' ? { ...how, fit: [0, ...how.fit.slice(1)] } : how;
+    const { order, memoryBytes } = how;
+    await runDe(input, output, { parameters: options, order, memoryBytes, cut: (stage) => specsOf(stage, cuts) });
+    return hashes(output, FILES);
   }
 
   it.each<readonly [string, number, Partial<DeParameters>]>([

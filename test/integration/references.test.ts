@@ -2,11 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { JobState } from '@shardex/proto';
 import type { DeParameters } from '@shardex/shared/config';
 import { GeneStatus } from '@shardex/shared/stats';
+import { deRunner, type DeRun } from '../support/de-runner.js';
 import { ResultTable } from '../support/result-table.js';
-import { hashes, runCluster, simulatedScreen, type ClusterRun } from '../support/shardex.js';
+import { hashes, simulatedScreen } from '../support/shardex.js';
 import { writeSmallH5ad } from '../support/small-h5ad.js';
 
 const FILES = ['nb_glm', 'wilcoxon', 't_test'] as const;
@@ -34,16 +34,16 @@ const COLUMNS = {
 } as const;
 
 describe('--reference', () => {
+  const runDe = deRunner();
   let folder: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'shardex-test-'));
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  const run = async (input: string, name: string, run: ClusterRun): Promise<string> => {
+  const run = async (input: string, name: string, run: DeRun): Promise<string> => {
     const output = join(folder, name);
-    const job = await runCluster(input, output, run);
-    expect(job.state, job.failure?.message).toBe(JobState.SUCCEEDED);
+    await runDe(input, output, run);
     return output;
   };
 
@@ -122,8 +122,8 @@ describe('--reference', () => {
       const input = join(folder, 'alone.h5ad');
       await writeSmallH5ad(input, counts, GENES, { labels: labels.map((label) => (label === 'a' ? 'a' : 'control')) });
       const parameters = { controlLabel: 'control', reference: 'other-perturbed' } as const;
-      const job = await runCluster(input, join(folder, 'alone'), { parameters });
-      expect(job.failure?.message).toContain('it has no others to compare with');
+      const refused = runDe(input, join(folder, 'alone'), { parameters });
+      await expect(refused).rejects.toThrow('it has no others to compare with');
     });
   });
 
@@ -135,7 +135,7 @@ describe('--reference', () => {
       const input = name === 'rest' ? await simulatedScreen(folder) : join(folder, 'screen.h5ad');
       const parameters = { ...options, layers: 'crispyx', scanpy: true, shrink: 'apeglm' } as const;
       const files = FILES.map((file) => `${file}.h5ad`);
-      const whole = await run(input, `${name}-whole`, { workers: 1, taskNonzeros: 1e9, parameters });
+      const whole = await run(input, `${name}-whole`, { taskNonzeros: 1e9, parameters });
       const cut = await run(input, `${name}-cut`, { workers: 3, taskNonzeros: 7_000, parameters });
       expect(await hashes(cut, files)).toEqual(await hashes(whole, files));
     }, 60_000);

@@ -2,9 +2,9 @@ import { cp, mkdtemp, readFile, readdir, rename, rm, writeFile } from 'node:fs/p
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { JobState } from '@shardex/proto';
 import { estimatePriorScale, shrinkFromStatistics } from '@shardex/shared/stats';
-import { hashes, runCluster, shardex, simulatedScreen, type ClusterRun } from '../support/shardex.js';
+import { deRunner, type DeRun } from '../support/de-runner.js';
+import { hashes, runCluster, shardex, simulatedScreen } from '../support/shardex.js';
 import { ResultTable } from '../support/result-table.js';
 
 const FILES = ['nb_glm.h5ad', 'nb_glm.csv'];
@@ -23,13 +23,13 @@ interface RunRecord {
 }
 
 describe('shrunken fold changes of shardex de', () => {
+  const runDe = deRunner();
   let folder: string;
   let screen: string;
 
-  const run = async (name: string, options: ClusterRun): Promise<RunRecord> => {
+  const run = async (name: string, options: DeRun): Promise<RunRecord> => {
     const parameters = { tests: ['nb-glm'], formats: ['h5ad', 'csv'], ...options.parameters } as const;
-    const job = await runCluster(screen, join(folder, name), { ...options, parameters });
-    expect(job.state, job.failure?.message).toBe(JobState.SUCCEEDED);
+    await runDe(screen, join(folder, name), { ...options, parameters });
     return JSON.parse(await readFile(join(folder, name, 'run.json'), 'utf8')) as RunRecord;
   };
   const table = (name: string): Promise<ResultTable> => ResultTable.read(join(folder, name, 'nb_glm.csv'));
@@ -48,7 +48,7 @@ describe('shrunken fold changes of shardex de', () => {
     let raw: ResultTable;
 
     beforeAll(async () => {
-      record = await run(shrinkPrior, { workers: 1, taskNonzeros: 1e9, parameters });
+      record = await run(shrinkPrior, { taskNonzeros: 1e9, parameters });
       [shrunk, raw] = [await table(shrinkPrior), await table('raw')];
     });
 
