@@ -71,6 +71,12 @@ describe('a bundle', () => {
     expect(make()).toEqual(make());
   });
 
+  it('has the same bytes whatever bits its NaNs have', () => {
+    const make = (high: number): Uint8Array =>
+      joined(encodeBundle(null, { x: new Float64Array(Uint32Array.of(7, high).buffer) }));
+    expect(make(0xfff80000)).toEqual(make(0x7ff80000));
+  });
+
   it('notices a flipped bit wherever it is, and names itself as a result to be made again', async () => {
     const bytes = joined(encodeBundle({ a: 1 }, { x: Float64Array.from({ length: 40 }, Math.sqrt) }));
     const header = new DataView(bytes.buffer).getUint32(4, true);

@@ -1,4 +1,5 @@
 import { CorruptDataError, InvariantBrokenError, type ShardexError } from '../errors/index.js';
+import { unifyNans } from '../matrix/index.js';
 import type { ByteSource } from '../storage/index.js';
 import { crc32 } from './checksum.js';
 
@@ -47,10 +48,12 @@ const bytesOf = (array: BundleArray): Uint8Array => new Uint8Array(array.buffer,
  * Lays named arrays and a JSON header out as the parts of one object, ready for `ObjectStore.commit`.
  *
  * Layout (little-endian): magic u32, header bytes u32, header CRC-32 u32, header JSON, then each array at a multiple of
- * 64 bytes. Equal input gives equal bytes. The parts alias the arrays: commit them before changing anything.
+ * 64 bytes. Equal input gives equal bytes: NaNs get the same bits, in the arrays themselves. The parts alias the arrays:
+ * commit them before changing anything.
  */
 export function encodeBundle(meta: unknown, arrays: Readonly<Record<string, BundleArray>>): Uint8Array[] {
   const names = Object.keys(arrays);
+  for (const name of names) unifyNans(arrays[name]);
   const checks = names.map((name) => {
     const bytes = bytesOf(arrays[name]);
     const crc: number[] = [];

@@ -1,4 +1,5 @@
 import { InvalidInputError, InvariantBrokenError } from '../errors/index.js';
+import { unifyNans } from '../matrix/index.js';
 import { bytesPerElement, type BulkDtype } from './write-hdf5-skeleton.js';
 import { patchContiguousLayout, patchDimensions, type HeaderPositions } from './write-object-header.js';
 import type { TemporaryFile } from './write-temporary-file.js';
@@ -59,7 +60,7 @@ export class DenseMatrices {
     return position;
   }
 
-  /** @throws InvariantBrokenError for rows that are not the matrix's, or of another type */
+  /** NaNs get the same bits, in `data` itself. @throws InvariantBrokenError for rows that are not the matrix's, or of another type */
   async writeRows(file: TemporaryFile, path: string, rowBegin: number, data: MatrixRows): Promise<void> {
     const target = this.matrices.get(path);
     if (target === undefined) throw new InvariantBrokenError(`${file.path} has no dense matrix ${path}`);
@@ -72,6 +73,7 @@ export class DenseMatrices {
         `${data.length} values from row ${rowBegin} do not fit ${path} of ${target.nRows} × ${target.nColumns}`,
       );
     }
+    unifyNans(data);
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     await file.writeAt(bytes, target.address + rowBegin * rowBytes(target));
     target.written.fill(1, rowBegin, rowBegin + nRows);

@@ -116,6 +116,24 @@ describe('an h5ad file being written', () => {
     expect(await hash(second)).toBe(await hash(first));
   });
 
+  it('has the same bytes whatever bits its NaNs have', async () => {
+    const hashOf = async (high: number): Promise<string> => {
+      const path = join(folder, `nan-${high}.h5ad`);
+      const nan = (): Float64Array => new Float64Array(Uint32Array.of(1, high).buffer);
+      const single = (): Float32Array => new Float32Array(Uint32Array.of(high).buffer);
+      const groups = { kind: 'rec-array', fields: { one: single(), two: single() } } as const;
+      const writer = await H5adFileWriter.create(path, {
+        ...skeletonOf(1, 1, { uns: { groups, more: { ...groups, fields: { one: nan() } } } }),
+        obs: { index: ['a'], columns: { size: { kind: 'numeric', values: nan() } } },
+        dense: { layers: [{ name: 'pvalue', dtype: 'f64' }] },
+      });
+      await writer.writeRows('layers/pvalue', 0, nan());
+      await writer.close();
+      return hash(path);
+    };
+    expect(await hashOf(0xffffffff)).toBe(await hashOf(0x7ff80001));
+  });
+
   it('has the same bytes however the CSR rows are grouped, over many chunks', async () => {
     const rowNnz = Int32Array.from({ length: 900 }, (_, row) => row % 5);
     const nnz = rowNnz.reduce((sum, count) => sum + count, 0);

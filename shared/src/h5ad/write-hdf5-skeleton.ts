@@ -5,6 +5,7 @@ import {
   UnsupportedDataError,
   type ShardexError,
 } from '../errors/index.js';
+import { unifyNans } from '../matrix/index.js';
 import { hasDiagnostics, takeDiagnostics } from './h5wasm-module.js';
 import { loadHdf5Module, type CompoundMember, type Hdf5Module, type WriteMetadata } from './write-hdf5-module.js';
 import { fitRecord } from './write-record-limit.js';
@@ -37,6 +38,12 @@ export type BulkDtype = keyof typeof TYPES;
 export const bytesPerElement = (dtype: BulkDtype): number => TYPES[dtype].size;
 
 const VLEN_STRING = { type: STRING, size: POINTER_BYTES, signed: false, vlen: true, cset: 1, strpad: 0 };
+
+/** The bytes of an array as they are written: its NaNs get the same bits. */
+function bytesOf(values: NumericArray | Buffer): Uint8Array {
+  unifyNans(values);
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
 
 const elementTypeOf = (array: NumericArray): ElementType => {
   const float = array instanceof Float64Array || array instanceof Float32Array;
@@ -211,12 +218,11 @@ export class Hdf5Skeleton {
     const interned = new Map<string, number>();
     try {
       columns.forEach((column, i) => {
-        let at = members[i].offset;
-        for (const value of column) {
-          if (typeof value === 'string') rows.writeUInt32LE(this.intern(value, interned, path), at);
-          else if (column instanceof Float32Array) rows.writeFloatLE(value, at);
-          else rows.writeDoubleLE(value, at);
-          at += rowBytes;
+        const { offset, size } = members[i];
+        const bytes = isNumeric(column) ? bytesOf(column) : null;
+        for (let row = 0, at = offset; row < nRows; row++, at += rowBytes) {
+          if (bytes !== null) rows.set(bytes.subarray(row * size, (row + 1) * size), at);
+          else rows.writeUInt32LE(this.intern(column[row] as string, interned, path), at);
         }
       });
       this.withHeap(rows, (pointer) =>
@@ -302,7 +308,7 @@ export class Hdf5Skeleton {
   private withHeap(values: NumericArray | Buffer, body: (pointer: bigint) => void): void {
     const pointer = this.allocate(values.byteLength);
     try {
-      this.module.HEAPU8.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), pointer);
+      this.module.HEAPU8.set(bytesOf(values), pointer);
       body(BigInt(pointer));
     } finally {
       this.module._free(pointer);

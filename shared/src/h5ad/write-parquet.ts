@@ -1,5 +1,6 @@
 import type { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { toShardexError } from '../errors/index.js';
+import { unifyNans } from '../matrix/index.js';
 import { countBlockRows } from './write-table-block.js';
 import { TemporaryFile } from './write-temporary-file.js';
 import type { TableColumn, TableColumnType, TableValues, TableWriter } from './write-types.js';
@@ -148,7 +149,9 @@ function emptyBuffer(type: TableColumnType, rows: number): Buffered {
 
 function copyRows(source: TableValues, from: number, count: number, target: Buffered, at: number): void {
   if (ArrayBuffer.isView(source)) {
-    (target as Float64Array).set((source as Float64Array).subarray(from, from + count), at);
+    const numbers = target as Float64Array;
+    numbers.set((source as Float64Array).subarray(from, from + count), at);
+    unifyNans(numbers.subarray(at, at + count));
     return;
   }
   const texts = target as string[];

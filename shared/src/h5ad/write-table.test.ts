@@ -81,6 +81,22 @@ describe('a table written as Parquet', () => {
     COLUMNS.forEach(({ name }, i) => expect(rows.map((row) => row[name])).toEqual([...(ROWS[i] ?? [])]));
   });
 
+  it('has the same bytes whatever bits its NaNs have', async () => {
+    const columns: readonly TableColumn[] = [
+      { name: 'a', type: 'f32' },
+      { name: 'b', type: 'f64' },
+    ];
+    const bytesOf = async (high: number): Promise<Buffer> => {
+      const path = join(folder, `nan-${high}.parquet`);
+      const writer = await ParquetTableWriter.create(path, columns);
+      const bits = Uint32Array.of(1, high);
+      await writer.append([new Float32Array(bits.buffer, 4, 1), new Float64Array(bits.buffer)]);
+      await writer.close();
+      return readFile(path);
+    };
+    expect((await bytesOf(0xffffffff)).equals(await bytesOf(0x7ff80001))).toBe(true);
+  });
+
   it('may have no rows', async () => {
     const path = join(folder, 'empty.parquet');
     await (await ParquetTableWriter.create(path, COLUMNS)).close();
