@@ -4,10 +4,15 @@ import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { eventually, freePort, runProgram } from './programs.js';
+import { eventually, freePort, havePrograms, runProgram } from './programs.js';
 
 /** A real Slurm whose nodes are all this machine: each has a daemon, a name and a port of its own. */
 export class SlurmCluster {
+  /** Whether there are the daemons, and root to start them. */
+  static isInstalled(): boolean {
+    return process.getuid?.() === 0 && havePrograms(['slurmctld', '-V'], ['slurmd', '-V'], ['munged', '--version']);
+  }
+
   readonly environment: NodeJS.ProcessEnv;
   readonly #children: ChildProcess[] = [];
 
@@ -101,9 +106,21 @@ export class SlurmCluster {
     return Object.fromEntries([...stdout.matchAll(/(\w+)=(\S*)/g)].map(([, name, value]) => [name, value]));
   }
 
+  /** Waits until a job has come to an end. @returns what is known of it then */
+  ended(id: string): Promise<Record<string, string>> {
+    return eventually(
+      `the end of job ${id}`,
+      async () => {
+        const job = await this.job(id);
+        return /^(COMPLETED|FAILED|CANCELLED|TIMEOUT|NODE_FAIL)$/.test(job['JobState'] ?? '') ? job : null;
+      },
+      300_000,
+    );
+  }
+
   async stop(): Promise<void> {
     // Jobs first: what they started is known to the daemons alone.
-    await this.run('scancel', '--full', '--user=root').catch(() => undefined);
+    await this.run('scancel', '--full', '--partition=all').catch(() => undefined);
     await eventually('an empty queue', async () => {
       const { exitCode, stdout } = await this.run('squeue', '--noheader');
       return exitCode !== 0 || stdout.trim() === '' ? true : null;

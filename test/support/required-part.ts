@@ -11,6 +11,7 @@ export type Part =
   | 'kubernetes'
   | 'helm'
   | 'containers'
+  | 'apptainer'
   | 'docker'
   | 'prometheus'
   | 'browser';
