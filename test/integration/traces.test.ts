@@ -3,9 +3,10 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startOtlpReceiver, type OtlpReceiver, type ReceivedSpan } from '../support/otlp-receiver.js';
+import { startOtlpReceiver, type OtlpReceiver } from '../support/otlp-receiver.js';
 import { shardex, simulatedScreen } from '../support/shardex.js';
 import { writeSmallH5ad } from '../support/small-h5ad.js';
+import { expectOneTree, named } from '../support/trace-tree.js';
 
 const SECRET = 'open-sesame-4711';
 const JSON_PROTOCOL = { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' };
@@ -33,9 +34,6 @@ async function withReceiver<Result>(
   }
 }
 
-const named = (spans: readonly ReceivedSpan[], prefix: string): ReceivedSpan[] =>
-  spans.filter(({ name }) => name.startsWith(prefix));
-
 describe('traces of a run on an embedded cluster', () => {
   it('are one tree: the job, its stages, the attempts at their tasks, and what workers did for each', async () => {
     await withReceiver(async ({ endpoint, spans, requests }) => {
@@ -43,40 +41,7 @@ describe('traces of a run on an embedded cluster', () => {
         OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer%20${SECRET}`,
       });
       expect([outcome.exitCode, outcome.stderr]).toEqual([0, expect.not.stringContaining('could not be sent')]);
-      expect(new Set(spans.map(({ traceId }) => traceId)).size).toBe(1);
-      const byId = new Map(spans.map((span) => [span.spanId, span]));
-      const parentOf = ({ parentSpanId }: ReceivedSpan): string | undefined => byId.get(parentSpanId)?.name;
-
-      const [job, ...others] = named(spans, 'job');
-      expect(others).toEqual([]);
-      expect(job).toMatchObject({ parentSpanId: '', attributes: { 'shardex.outcome': 'succeeded' } });
-      const record = JSON.parse(await readFile(join(folder, 'tree', 'run.json'), 'utf8')) as {
-        readonly stages: readonly { readonly name: string; readonly runs_on: string; readonly tasks: number }[];
-      };
-      const stages = named(spans, 'stage ');
-      expect(stages.map(({ name }) => name).sort()).toEqual(record.stages.map(({ name }) => `stage ${name}`).sort());
-      expect(stages.every((stage) => parentOf(stage) === 'job')).toBe(true);
-      const tasks = named(spans, 'task ');
-      for (const { name, tasks: count, runs_on: where } of record.stages) {
-        const attempts = tasks.filter(({ attributes }) => attributes['shardex.stage'] === name);
-        expect([name, attempts.length]).toEqual([name, where === 'workers' ? count : 0]);
-        expect(attempts.every((attempt) => parentOf(attempt) === `stage ${name}`)).toBe(true);
-      }
-      // Each attempt was run once, by a worker, and neither began before nor ended after what it belongs under.
-      const runs = named(spans, 'run ');
-      expect(runs.map(({ parentSpanId }) => parentSpanId).sort()).toEqual(tasks.map(({ spanId }) => spanId).sort());
-      expect(new Set(runs.map(({ resource }) => resource['service.name']))).toEqual(new Set(['shardex-worker']));
-      expect(new Set(tasks.map(({ resource }) => resource['service.name']))).toEqual(new Set(['shardex-coordinator']));
-      expect(new Set(runs.map(({ resource }) => resource['service.instance.id'])).size).toBeLessThanOrEqual(2);
-      // Of another process is what a worker's work belongs under, and nothing else.
-      expect(spans.filter(({ isParentRemote }) => isParentRemote)).toEqual(runs);
-      for (const span of [...stages, ...tasks]) {
-        const above = byId.get(span.parentSpanId) as ReceivedSpan;
-        expect(span.startMs).toBeGreaterThanOrEqual(above.startMs);
-        expect(span.endMs).toBeLessThanOrEqual(above.endMs);
-      }
-      expect(spans.every(({ status }) => status === 0)).toBe(true);
-      expect(spans).toHaveLength(1 + stages.length + tasks.length + runs.length);
+      await expectOneTree(spans, join(folder, 'tree'));
 
       // The secret reaches the collector, from every process, and nobody else.
       expect(

@@ -68,8 +68,10 @@ const milliseconds = (nanoseconds: string): number => Number(BigInt(nanoseconds)
 /** SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK of trace.proto, of which the lower bit says whether the higher is known. */
 const REMOTE = 0x300;
 
-function spansOf(body: Buffer, isJson: boolean): ReceivedSpan[] {
-  const { resourceSpans = [] } = (isJson ? JSON.parse(body.toString('utf8')) : decodeTraces(body)) as WireTraces;
+/** Spans of OTLP's JSON. */
+export const parseSpans = (text: string): ReceivedSpan[] => spansOf(JSON.parse(text) as WireTraces);
+
+function spansOf({ resourceSpans = [] }: WireTraces): ReceivedSpan[] {
   return resourceSpans.flatMap(({ resource, scopeSpans = [] }) =>
     scopeSpans.flatMap(({ spans = [] }) =>
       spans.map((span) => ({
@@ -97,7 +99,8 @@ export async function startOtlpReceiver(answers: 'at once' | 'never' = 'at once'
     request.on('end', () => {
       const body = Buffer.concat(chunks);
       requests.push({ path: request.url ?? '', headers: request.headers, body });
-      spans.push(...spansOf(body, request.headers['content-type'] === 'application/json'));
+      const isJson = request.headers['content-type'] === 'application/json';
+      spans.push(...(isJson ? parseSpans(body.toString('utf8')) : spansOf(decodeTraces(body) as WireTraces)));
       if (answers === 'at once') response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
     });
   }).listen(0, '127.0.0.1');

@@ -14,6 +14,7 @@ export type Part =
   | 'apptainer'
   | 'docker'
   | 'prometheus'
+  | 'collector'
   | 'browser';
 
 /** Whether `SHARDEX_REQUIRE` (names separated by commas) lists the part. */
