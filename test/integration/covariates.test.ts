@@ -67,6 +67,8 @@ describe('categorical covariates', () => {
       'true_size_factor',
       '--tests',
       'nb-glm',
+      '--workers',
+      '1',
     ]);
     expect(warned.exitCode, warned.stderr).toBe(0);
     const record = JSON.parse(await readFile(join(folder, 'slope', 'run.json'), 'utf8')) as { warnings: string[] };
@@ -87,7 +89,7 @@ describe('covariates that cannot be fitted', () => {
     withFolder(async (folder) => {
       const path = join(folder, 'small.h5ad');
       await writeSmallH5ad(path, matrix, 3, { labels, columns });
-      const outcome = await shardex(['de', path, '--out', join(folder, 'out'), ...options]);
+      const outcome = await shardex(['de', path, '--out', join(folder, 'out'), '--workers', '1', ...options]);
       const record = await readFile(join(folder, 'out', 'run.json'), 'utf8').catch(() => '{}');
       const table = await ResultTable.read(join(folder, 'out', 'nb_glm.csv')).catch(() => null);
       return { ...outcome, warnings: (JSON.parse(record) as { warnings?: string[] }).warnings ?? [], table };

@@ -65,7 +65,7 @@ describe('an interrupted run', () => {
       },
     });
     expect(await readdir(output), 'the run was not interrupted in time').not.toContain('run.json');
-    const outcome = await shardex(['de', screen, '--out', output, '--nb-test', 'wald', '--resume']);
+    const outcome = await shardex(['de', screen, '--out', output, '--nb-test', 'wald', '--workers', '1', '--resume']);
     expect(outcome.exitCode).toBe(2);
     expect(outcome.stderr).toContain('nbTest');
     expect(outcome.stderr).toContain('--force');
@@ -75,7 +75,7 @@ describe('an interrupted run', () => {
     const output = join(folder, 'finished');
     await runCluster(screen, output);
     const before = await hashes(output, FILES);
-    const outcome = await shardex(['de', screen, '--out', output, '--nb-test', 'wald', '--resume']);
+    const outcome = await shardex(['de', screen, '--out', output, '--nb-test', 'wald', '--workers', '1', '--resume']);
     expect(outcome.exitCode).toBe(2);
     expect(outcome.stderr).toContain('nbTest');
     expect(await hashes(output, FILES)).toEqual(before);
@@ -88,7 +88,7 @@ describe('an interrupted run', () => {
     await runCluster(input, output);
     const before = await hashes(output, FILES);
     const resume = async (): Promise<string> => {
-      const { exitCode, stderr } = await shardex(['de', input, '--out', output, '--resume']);
+      const { exitCode, stderr } = await shardex(['de', input, '--out', output, '--workers', '1', '--resume']);
       expect(exitCode).toBe(2);
       return stderr;
     };

@@ -51,7 +51,7 @@ describe('a run on S3', () => {
   const run = (args: readonly string[], settings: Record<string, string> = {}): Promise<CliOutcome> =>
     shardex(args, { ...server.environment, TMPDIR: folder, ...settings });
   const de = (more: readonly string[] = [], settings: Record<string, string> = {}): Promise<CliOutcome> =>
-    run([...DE, '--workers', '2', '--quiet', ...more], settings);
+    run([...DE, '--workers', '1', '--quiet', ...more], settings);
   const keysOf = (bucket: string): string[] => [...server.objects.bucket(bucket).keys()].sort();
   const resultHashes = (): Record<string, string> =>
     Object.fromEntries(FILES.map((file) => [file, sha256(server.objects.get('out', `run/${file}`).bytes)]));
@@ -63,7 +63,7 @@ describe('a run on S3', () => {
 
   it('gives the bytes of a local run, and leaves nothing else behind', async () => {
     const before = await readdir(folder);
-    const outcome = await de(['--scratch', 's3://scratch/x']);
+    const outcome = await de(['--workers', '2', '--scratch', 's3://scratch/x']);
     expect(outcome.stderr).toBe('');
     expect(outcome.exitCode).toBe(0);
     expect(resultHashes()).toEqual(expected);
