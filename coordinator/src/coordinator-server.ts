@@ -1,3 +1,4 @@
+import { thisMachine, usableMemory } from '@shardex/shared/config';
 import { isLoopback } from '@shardex/shared/rpc';
 import { createLogger, type Logger, type Tracing } from '@shardex/shared/telemetry';
 import {
@@ -22,7 +23,6 @@ import {
   type IdSource,
   type SecuritySettings,
 } from './adapters/index.js';
-import { usableMemoryBytes } from './cli/index.js';
 import { DEFAULT_MACHINE_OPTIONS, type JobPlanner } from './domain/index.js';
 import { createPages } from './web/index.js';
 
@@ -94,7 +94,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   security.requireSafeAt(host, options.allowInsecure === true);
   const metrics =
     options.metrics ??
-    createCoordinatorMetrics(PRODUCT_VERSION, usableMemoryBytes(), { process: options.metricsPort !== undefined });
+    createCoordinatorMetrics(PRODUCT_VERSION, usableMemory(thisMachine()).value, { process: options.metricsPort !== undefined });
   const engine = new JobEngine({
     planner: locations === undefined ? options.planner : guardPlanner(options.planner, locations),
     clock,

@@ -3,6 +3,7 @@ export * from './connection-settings.js';
 export * from './de-parameters.js';
 export * from './detect-design.js';
 export { controlCandidates } from './design-names.js';
+export * from './machine-limits.js';
 export * from './memory-size.js';
 export * from './option-values.js';
 export * from './parse-de-options.js';

@@ -1,4 +1,4 @@
-import { onStopSignals } from '@shardex/shared/config';
+import { onStopSignals, thisMachine, usableMemory } from '@shardex/shared/config';
 import { WorkerLostError } from '@shardex/shared/errors';
 import { channelSecurity } from '@shardex/shared/rpc';
 import { openTracing, type Logger } from '@shardex/shared/telemetry';
@@ -7,7 +7,6 @@ import { ComputePool, residentBytes } from '../pool/index.js';
 import { DEFAULT_BACKOFF } from './backoff.js';
 import { GrpcCoordinator } from './grpc-coordinator.js';
 import { serveHealth } from './health-server.js';
-import { thisMachine, usableMemory } from './machine-limits.js';
 import { measureCoordinator, measureRunner } from './measured-ports.js';
 import { watchParent } from './parent-watch.js';
 import { traceRunner } from './trace-runner.js';

@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { formatMemorySize } from '@shardex/shared/config';
+import { formatMemorySize, TASK_MEMORY_SHARE, usableCores, usableMemory, type Machine } from '@shardex/shared/config';
 import type { Logger } from '@shardex/shared/telemetry';
 import type { WorkerCapabilities } from './coordinator-port.js';
-import { TASK_MEMORY_SHARE, usableCores, usableMemory, type Machine } from './machine-limits.js';
 import type { WorkerSettings } from './worker-settings.js';
 
 /** What this worker offers: what its settings say, otherwise what the machine gives; the log says which. */

@@ -4,6 +4,7 @@ import {
   parseDeOptions,
   parseHttpAddress,
   parseRunOptions,
+  thisMachine,
   type DeFlags,
   type DeParameters,
   type RunFlags,
@@ -16,7 +17,7 @@ import type { CliContext } from '../cli-context.js';
 import { addConnectionOptions, openCoordinator, type ConnectionFlags } from '../coordinator-option.js';
 import { addClusterOptions, addDeOptions, withAbsolutePaths } from '../de-option-flags.js';
 import { untilInterrupted } from '../interrupt.js';
-import { defaultWorkerMemoryBytes, usableCores } from '../machine.js';
+import { localCluster } from '../local-cluster.js';
 import { followJob } from '../progress/follow-job.js';
 import { cancelledJob, requireSuccess } from '../progress/job-outcome.js';
 import { createProgressRenderer, type ProgressChoice, type ProgressRenderer } from '../progress/progress-renderer.js';
@@ -105,13 +106,11 @@ type Execute = (
 ) => Promise<void>;
 
 const runEmbedded: Execute = async (parameters, run, renderer, context, signal) => {
-  const workers = run.workers ?? usableCores();
-  const memoryBytes = run.memoryBytes ?? defaultWorkerMemoryBytes(workers);
   const { existingOutput, otlpEndpoint = null } = run;
   try {
     await context.services.runEmbedded(
       parameters,
-      { workers, memoryBytes, existingOutput, otlpEndpoint },
+      { ...localCluster(run, thisMachine(context.environment)), existingOutput, otlpEndpoint },
       (update) => renderer.update(update),
       signal,
     );

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { parseDeOptions, parseRunOptions, type DeFlags, type RunFlags } from '@shardex/shared/config';
+import { parseDeOptions, parseRunOptions, thisMachine, type DeFlags, type RunFlags } from '@shardex/shared/config';
 import type { CliContext } from '../cli-context.js';
 import { addClusterOptions, addDeOptions, withAbsolutePaths } from '../de-option-flags.js';
-import { defaultWorkerMemoryBytes, usableCores } from '../machine.js';
+import { localCluster } from '../local-cluster.js';
 import { renderPlan } from '../render/plan.js';
 
 /** Stands for `--out` where none was named: a plan needs no folder. */
@@ -31,9 +31,7 @@ export function addPlanCommand(program: Command, context: CliContext): void {
         parseDeOptions(file, { ...flags, out: flags.out ?? NO_OUTPUT }),
         context.folder,
       );
-      const workers = run.workers ?? usableCores();
-      const memoryBytes = run.memoryBytes ?? defaultWorkerMemoryBytes(workers);
-      const plan = await context.services.planJob(parameters, { workers, memoryBytes });
+      const plan = await context.services.planJob(parameters, localCluster(run, thisMachine(context.environment)));
       context.stdout.write(
         flags.json === true
           ? `${JSON.stringify(plan, null, 2)}\n`

@@ -19,7 +19,7 @@ export interface Limit {
 
 const MEBIBYTE = 2 ** 20;
 
-export const thisMachine = (environment: NodeJS.ProcessEnv = process.env): Machine => ({
+export const thisMachine = (environment: Machine['environment'] = process.env): Machine => ({
   environment,
   readText: (path) => {
     try {
