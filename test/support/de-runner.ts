@@ -43,7 +43,8 @@ export interface DeRun {
 
 /**
  * For the tests of one `describe`: runs `de` in this process, the planner's reductions and one task after the other, without
- * connections, leases and processes to start. The same files as from a cluster, but for `run.json`, whose stages have no times and amounts.
+ * connections, leases and processes to start. The same files as from a cluster, but for `run.json`, whose stages have no
+ * times and amounts; scratch goes when the next one runs.
  *
  * @returns what runs a job to its end, and throws what it fails with
  */
@@ -55,6 +56,8 @@ export function deRunner(): (input: string, output: string, run?: DeRun) => Prom
       throw new RangeError('nobody reads results here');
     },
   );
+  /** The planner's threads outlive a job as long as there is another: each is concluded when the next has begun. */
+  let concludeLast = (): Promise<void> => Promise.resolve();
   afterAll(() => planner.close());
   const { signal } = new AbortController();
   const idle = (): void => undefined;
@@ -72,6 +75,8 @@ export function deRunner(): (input: string, output: string, run?: DeRun) => Prom
     // As they come to a coordinator: result files keep the order.
     const asked = parametersFromWire(parametersToWire({ ...DEFAULT_DE_PARAMETERS, input, output, ...parameters }));
     const { stages, warnings } = await planner.prepare(id, { parameters: asked, existingOutput: 'refuse' });
+    await concludeLast();
+    concludeLast = () => planner.conclude(id, { state: 'succeeded' });
     const history = { ...NO_TIMES, stages: [] as StageHistory[], workers: [], warnings: [...warnings] };
     try {
       for (const { name, executor } of stages) {
@@ -98,9 +103,8 @@ export function deRunner(): (input: string, output: string, run?: DeRun) => Prom
           planner.outputCommitted(id, name, task.output);
         }
       }
-      await planner.conclude(id, { state: 'succeeded' });
     } catch (error) {
-      await planner.conclude(id, { state: 'failed', failure: 'InvariantBroken' });
+      concludeLast = () => planner.conclude(id, { state: 'failed', failure: 'InvariantBroken' });
       throw error;
     }
   };
