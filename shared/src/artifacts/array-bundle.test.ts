@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { ByteSource, ObjectStore } from '../storage/index.js';
 import { BundleReader, encodeBundle, type BundleArray } from './array-bundle.js';
 import { openArtifact } from './open-artifact.js';
@@ -83,13 +83,17 @@ describe('a bundle', () => {
     for (const at of [0, 5, 20, header, bytes.length - 320, bytes.length - 1]) {
       const damaged = bytes.slice();
       damaged[at] ^= 4;
-      const store = { uri: 'scratch', open: () => Promise.resolve(inMemory(damaged)) } as unknown as ObjectStore;
+      const source = inMemory(damaged);
+      const close = vi.spyOn(source, 'close');
+      const store = { uri: 'scratch', open: () => Promise.resolve(source) } as unknown as ObjectStore;
       const open = (): Promise<BundleReader<unknown>> => openArtifact(store, 'scan/1');
       const lost = { tag: 'ResultLost', details: { output: 'scan/1' } };
       const read = async (): Promise<unknown> => (await open()).f64('x');
       await expect(read(), `byte ${at}`).rejects.toMatchObject(lost);
       const readInto = async (): Promise<unknown> => (await open()).f64Into('x', new Float64Array(40));
       await expect(readInto(), `byte ${at}`).rejects.toMatchObject(lost);
+      // A reader that never came about can't be closed by whoever asked for it.
+      expect(close).toHaveBeenCalledTimes(at <= header ? 2 : 0);
     }
   });
 });

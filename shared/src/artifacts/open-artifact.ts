@@ -1,5 +1,5 @@
 import { ResultLostError, ShardexError } from '../errors/index.js';
-import type { ObjectStore } from '../storage/index.js';
+import type { ByteSource, ObjectStore } from '../storage/index.js';
 import { BundleReader } from './array-bundle.js';
 
 /**
@@ -12,9 +12,12 @@ import { BundleReader } from './array-bundle.js';
 export async function openArtifact<Meta>(store: ObjectStore, name: string): Promise<BundleReader<Meta>> {
   const lost = (what: string, cause?: unknown): ResultLostError =>
     new ResultLostError(`${name} in ${store.uri} ${what}`, { cause, details: { output: name } });
+  let source: ByteSource | null = null;
   try {
-    return await BundleReader.open<Meta>(await store.open(name), (_, where) => lost(`is damaged (${where})`));
+    source = await store.open(name);
+    return await BundleReader.open<Meta>(source, (_, where) => lost(`is damaged (${where})`));
   } catch (error) {
+    await source?.close();
     const isOurs = error instanceof ShardexError && (error.tag === 'InvalidInput' || error.tag === 'CorruptData');
     throw isOurs ? lost('is gone or cut short', error) : error;
   }

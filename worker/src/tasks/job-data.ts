@@ -42,6 +42,7 @@ export class JobData {
   private factors: Promise<CellFactors> | null = null;
   private covariates: Promise<CellCovariates> | null = null;
   private readonly opened = new Set<BundleReader<unknown>>();
+  private isClosed = false;
   /** Further artifacts, kept by the task kinds that need them. */
   readonly kept = new Map<string, unknown>();
 
@@ -92,11 +93,14 @@ export class JobData {
   async open<Meta>(name: string): Promise<BundleReader<Meta>> {
     const reader = await openArtifact<Meta>(this.store, name);
     this.opened.add(reader);
+    // A task that failed leaves others of its reads under way.
+    if (this.isClosed) await this.close();
     return reader;
   }
 
   /** Closes whatever was opened and is kept, the control's objects among it; closing one twice does nothing. */
   async close(): Promise<void> {
+    this.isClosed = true;
     await this.contextReader.close();
     await Promise.all(Array.from(this.opened, (reader) => reader.close()));
     this.opened.clear();
