@@ -1,6 +1,7 @@
 import type { WriteStream } from 'node:tty';
 import { onStopSignals } from '@shardex/shared/config';
 import type { CliContext, CliOutput, CliServices } from './cli-context.js';
+import { forTerminal } from './render/for-terminal.js';
 
 const DEFAULT_COLUMNS = 80;
 
@@ -10,6 +11,7 @@ function hasColour(stream: WriteStream, environment: NodeJS.ProcessEnv): boolean
 }
 
 function outputOf(stream: WriteStream, environment: NodeJS.ProcessEnv): CliOutput {
+  const shown = (text: string): string => (stream.isTTY ? forTerminal(text) : text);
   return {
     isTerminal: stream.isTTY && environment['TERM'] !== 'dumb',
     get columns() {
@@ -17,8 +19,8 @@ function outputOf(stream: WriteStream, environment: NodeJS.ProcessEnv): CliOutpu
       return stream.isTTY && stream.columns > 0 ? stream.columns : DEFAULT_COLUMNS;
     },
     hasColour: hasColour(stream, environment),
-    write: (text) => void stream.write(text),
-    flush: (text) => new Promise((resolve) => stream.write(text, () => resolve())),
+    write: (text) => void stream.write(shown(text)),
+    flush: (text) => new Promise((resolve) => stream.write(shown(text), () => resolve())),
   };
 }
 
