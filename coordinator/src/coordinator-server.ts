@@ -94,7 +94,9 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   security.requireSafeAt(host, options.allowInsecure === true);
   const metrics =
     options.metrics ??
-    createCoordinatorMetrics(PRODUCT_VERSION, usableMemory(thisMachine()).value, { process: options.metricsPort !== undefined });
+    createCoordinatorMetrics(PRODUCT_VERSION, usableMemory(thisMachine()).value, {
+      process: options.metricsPort !== undefined,
+    });
   const engine = new JobEngine({
     planner: locations === undefined ? options.planner : guardPlanner(options.planner, locations),
     clock,
