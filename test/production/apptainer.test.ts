@@ -87,6 +87,8 @@ describeWithPart({
           PATH: [PROGRAM, process.env['PATH']].join(delimiter),
           // The same words, and half of the time.
           APPTAINER_MKSQUASHFS_ARGS: '-Xcompression-level 1',
+          // Whoever runs the tests may have one of his own.
+          TMPDIR: '/tmp',
           // Of this machine, and no file in there.
           NODE_EXTRA_CA_CERTS: undefined,
         },
