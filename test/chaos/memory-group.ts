@@ -28,8 +28,8 @@ export function reasonWithoutGroup(): string | null {
 }
 
 export function makeMemoryGroup(bytes: number): MemoryGroup {
-  const version = VERSIONS.find(({ root }) => existsSync(join(root, 'cgroup.procs')));
-  if (version === undefined) throw new Error('control groups are not mounted');
+  // Where neither is mounted, making the folder says so.
+  const version = VERSIONS.find(({ root }) => existsSync(join(root, 'cgroup.procs'))) ?? VERSIONS[0];
   const folder = join(version.root, `shardex-test-${process.pid}`);
   mkdirSync(folder);
   try {

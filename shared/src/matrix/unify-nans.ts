@@ -9,8 +9,9 @@ const WITHOUT_SIGN = 0x7fffffff;
  * integers are left alone.
  *
  * ECMAScript and WebAssembly leave these bits open, and they are not even the same from call to call: 0 / 0 has other bits
- * interpreted than compiled. Whatever becomes a file passes here first, so that equal numbers are equal bytes. Bits are looked
- * at and set as integers, because a NaN that passes through a number may come out as another.
+ * interpreted than compiled. Objects of scratch, columns and dense matrices of h5ad files, and Parquet pass here before they
+ * are written, so that equal numbers are equal bytes. Bits are looked at and set as integers, because a NaN that passes through
+ * a number may come out as another.
  */
 export function unifyNans(array: ArrayBufferView): void {
   const { buffer, byteOffset } = array;
