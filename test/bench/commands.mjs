@@ -11,7 +11,7 @@ const peerScript = fileURLToPath(new URL('./peer.py', import.meta.url));
  * @property {boolean} needsPeers
  * @property {(surroundings: { input: string, output: string, python: string | null }) => string[]} argv
  * @property {Record<string, string>} [env]
- * @property {boolean} [once] run in the first round only
+ * @property {boolean} [once] run in the first round only, unless all is to be run thoroughly
  */
 
 /**

@@ -1,7 +1,8 @@
-// npm run bench [-- CASE…] [--repeat 3] [--list] [--json FILE]
+// npm run bench [-- CASE…] [--repeat 3] [--thorough] [--list] [--json FILE]
 //
 // Runs every command of a case as a whole process, in turn and again, so that a slow minute of the machine falls on all of
 // them, and prints a Markdown report: medians of wall time, CPU seconds and peak memory, and the ratio to the floor.
+// Peers that need minutes run in the first round only; with --thorough in every one.
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -15,6 +16,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     repeat: { type: 'string', default: '3' },
+    thorough: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
     json: { type: 'string' },
   },
@@ -43,7 +45,7 @@ const runCase = async ({ name, input, commands }) => {
   }));
   for (let round = 1; round <= repeat; round++) {
     for (const row of rows) {
-      if (row.note !== undefined || (row.command.once === true && round > 1)) continue;
+      if (row.note !== undefined || (row.command.once === true && round > 1 && !values.thorough)) continue;
       const output = join(benchFolder, `output-${process.pid}`);
       mkdirSync(benchFolder, { recursive: true });
       try {
