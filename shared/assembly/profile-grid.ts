@@ -8,7 +8,7 @@ import { extendBelow, firstFitted } from "./small-dispersions";
 
 /** A Newton step below this is accepted where it is also worth less than VALUE_ACCEPTED in log-likelihood. */
 const STEP_ACCEPTED: f64 = 1e-5;
-const VALUE_ACCEPTED: f64 = 1e-10;
+const VALUE_ACCEPTED: f64 = 1e-8;
 /** The same for points that those below follow from: what is wrong there grows on the way. */
 const OPENING_STEP_ACCEPTED: f64 = 1e-8;
 /** Passes from the predicted η before the fit with a bracket takes over; one more pass follows it. */

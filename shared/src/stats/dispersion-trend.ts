@@ -153,10 +153,12 @@ export function fitGammaIdentity(
   start: readonly [number, number],
 ): { coefficients: readonly [number, number]; converged: boolean } | null {
   if (x.length < 2) return null;
+  // Two for all iterations: a matrix has an array for each of its rows.
+  const [design, response] = [new Matrix(x.length, 2), new Matrix(x.length, 1)];
   let coefficients = start;
   let deviance = gammaDeviance(x, y, coefficients);
   for (let iteration = 0; iteration < INNER_LIMIT; iteration++) {
-    let next = weightedLine(x, y, coefficients);
+    let next = weightedLine(x, y, coefficients, design, response);
     if (next === null) return null;
     let nextDeviance = gammaDeviance(x, y, next);
     // Halve the step while it leads to a mean that is not positive.
@@ -183,14 +185,19 @@ function gammaDeviance(x: readonly number[], y: readonly number[], [a0, a1]: rea
   return sum;
 }
 
-/** Weighted least squares of y on [1, x] with weights 1/μ², by the QR decomposition of the weighted design, as in R. */
+/**
+ * Weighted least squares of y on [1, x] with weights 1/μ², by the QR decomposition of the weighted design, as in R.
+ *
+ * @param design - room for n × 2
+ * @param response - room for n × 1
+ */
 function weightedLine(
   x: readonly number[],
   y: readonly number[],
   [a0, a1]: readonly [number, number],
+  design: Matrix,
+  response: Matrix,
 ): readonly [number, number] | null {
-  const design = new Matrix(x.length, 2);
-  const response = new Matrix(x.length, 1);
   for (let i = 0; i < x.length; i++) {
     const rootWeight = 1 / (a0 + a1 * x[i]);
     design.set(i, 0, rootWeight);
