@@ -41,7 +41,7 @@ export type MachineEvent = At &
     | ({ readonly kind: 'stagePlanned'; readonly tasks: readonly PlannedTask[] } & OfStage)
     | ({ readonly kind: 'taskSplit'; readonly halves: readonly [PlannedTask, PlannedTask] } & OfTask)
     | ({ readonly kind: 'taskSplitFailed'; readonly failure: Failure } & OfTask)
-    /** Answer to `auditScratch`: what of the finished work is not there any more. */
+    /** Answer to `auditScratch`: what of the finished work is not there any more, or not whole. */
     | ({ readonly kind: 'scratchAudited'; readonly missing: readonly string[] } & Audit)
     | { readonly kind: 'scratchAuditFailed'; readonly jobId: JobId; readonly failure: Failure }
     | ({ readonly kind: 'stagePlanFailed'; readonly failure: Failure } & OfStage)

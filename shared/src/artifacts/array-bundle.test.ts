@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
+import { InvalidInputError, StorageUnavailableError } from '../errors/index.js';
 import type { ByteSource, ObjectStore } from '../storage/index.js';
 import { BundleReader, encodeBundle, type BundleArray } from './array-bundle.js';
-import { openArtifact } from './open-artifact.js';
+import { lostArtifacts, openArtifact } from './open-artifact.js';
 
 const inMemory = (bytes: Uint8Array): ByteSource => ({
   uri: 'memory',
@@ -77,13 +78,15 @@ describe('a bundle', () => {
     expect(make(0xfff80000)).toEqual(make(0x7ff80000));
   });
 
-  it('notices a flipped bit wherever it is, and names itself as a result to be made again', async () => {
+  it.each([
+    ['a flipped bit', (damaged: Uint8Array, at: number) => ((damaged[at] ^= 4), damaged)],
+    ['the end missing', (damaged: Uint8Array, at: number) => damaged.subarray(0, at)],
+    ['zeros to the end', (damaged: Uint8Array, at: number) => damaged.fill(0, at)],
+  ])('notices %s wherever it is, and names itself as a result to be made again', async (_, damage) => {
     const bytes = joined(encodeBundle({ a: 1 }, { x: Float64Array.from({ length: 40 }, Math.sqrt) }));
     const header = new DataView(bytes.buffer).getUint32(4, true);
     for (const at of [0, 5, 20, header, bytes.length - 320, bytes.length - 1]) {
-      const damaged = bytes.slice();
-      damaged[at] ^= 4;
-      const source = inMemory(damaged);
+      const source = inMemory(damage(bytes.slice(), at));
       const close = vi.spyOn(source, 'close');
       const store = { uri: 'scratch', open: () => Promise.resolve(source) } as unknown as ObjectStore;
       const open = (): Promise<BundleReader<unknown>> => openArtifact(store, 'scan/1');
@@ -93,7 +96,36 @@ describe('a bundle', () => {
       const readInto = async (): Promise<unknown> => (await open()).f64Into('x', new Float64Array(40));
       await expect(readInto(), `byte ${at}`).rejects.toMatchObject(lost);
       // A reader that never came about can't be closed by whoever asked for it.
-      expect(close).toHaveBeenCalledTimes(at <= header ? 2 : 0);
+      const isNoticedAtOnce = at <= header || source.sizeBytes < bytes.length;
+      expect(close).toHaveBeenCalledTimes(isNoticedAtOnce ? 2 : 0);
     }
+  });
+});
+
+describe('objects after a loss', () => {
+  it('are told apart by their headers and lengths, however many are asked for', async () => {
+    const whole = joined(encodeBundle({ a: 1 }, { x: Float64Array.from({ length: 40 }, Math.sqrt) }));
+    const contents = new Map<string, Uint8Array>([
+      ['emptied', whole.subarray(0, 0)],
+      ['cut', whole.subarray(0, whole.length - 1)],
+      ['zeros', new Uint8Array(whole.length)],
+    ]);
+    const names = Array.from({ length: 100 }, (_, i) => `scan/${i}`);
+    for (const name of names) contents.set(name, whole);
+    const closed: string[] = [];
+    const open = (name: string): Promise<ByteSource> => {
+      const bytes = contents.get(name);
+      if (bytes === undefined) return Promise.reject(new InvalidInputError(`there is no ${name}`));
+      return Promise.resolve({ ...inMemory(bytes), close: () => Promise.resolve(void closed.push(name)) });
+    };
+    const store = { uri: 'scratch', open } as unknown as ObjectStore;
+    const asked = ['emptied', ...names, 'gone', 'zeros', 'cut'];
+    expect(await lostArtifacts(store, asked)).toEqual(['emptied', 'gone', 'zeros', 'cut']);
+    expect(closed.sort()).toEqual([...contents.keys()].sort());
+    await expect(
+      lostArtifacts({ uri: 'scratch', open: () => Promise.reject(new StorageUnavailableError('away')) } as never, [
+        'x',
+      ]),
+    ).rejects.toMatchObject({ tag: 'StorageUnavailable' });
   });
 });

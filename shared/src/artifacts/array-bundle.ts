@@ -89,7 +89,7 @@ export function encodeBundle(meta: unknown, arrays: Readonly<Record<string, Bund
 /** Makes the error for a damaged part of a bundle. */
 export type DamageReport = (source: ByteSource, where: string) => ShardexError;
 
-/** Reads a bundle's header once and its arrays, whole or in part, on demand. Every byte returned has been checked. */
+/** Reads a bundle's header once and its arrays, whole or in part, on demand: it is as long as it says, and every byte returned has been checked. */
 export class BundleReader<Meta> {
   private constructor(
     private readonly source: ByteSource,
@@ -105,17 +105,22 @@ export class BundleReader<Meta> {
    */
   static async open<Meta>(source: ByteSource, damage: DamageReport = corrupt): Promise<BundleReader<Meta>> {
     const prefix = new Uint8Array(PREFIX_BYTES);
-    await source.readInto(0, prefix);
+    await readWithin(source, 0, prefix, 'header', damage);
     const view = new DataView(prefix.buffer);
     const jsonBytes = view.getUint32(4, true);
     if (view.getUint32(0, true) !== MAGIC || PREFIX_BYTES + jsonBytes > source.sizeBytes)
       throw damage(source, 'header');
     const json = new Uint8Array(jsonBytes);
-    await source.readInto(PREFIX_BYTES, json);
+    await readWithin(source, PREFIX_BYTES, json, 'header', damage);
     if (crc32(json) !== view.getUint32(8, true)) throw damage(source, 'header');
     const header = JSON.parse(new TextDecoder().decode(json)) as { meta: Meta; arrays: ArrayEntry[] };
     const entries = new Map(header.arrays.map((entry) => [entry.name, entry]));
-    return new BundleReader(source, header.meta, entries, aligned(PREFIX_BYTES + jsonBytes), damage);
+    const base = aligned(PREFIX_BYTES + jsonBytes);
+    const ends = header.arrays.map(
+      ({ dtype, offset, length }) => offset + length * CONSTRUCTORS[dtype].BYTES_PER_ELEMENT,
+    );
+    if (source.sizeBytes < base + Math.max(0, ...ends)) throw damage(source, 'length');
+    return new BundleReader(source, header.meta, entries, base, damage);
   }
 
   has(name: string): boolean {
@@ -192,12 +197,27 @@ export class BundleReader<Meta> {
 
   /** Reads and verifies the array's bytes from `blockBegin` on, whole checked blocks up to its end. */
   private async readBlocks({ name, offset, crc }: ArrayEntry, blockBegin: number, target: Uint8Array): Promise<void> {
-    if (target.length > 0) await this.source.readInto(this.base + offset + blockBegin, target);
+    const where = `array "${name}"`;
+    if (target.length > 0) {
+      await readWithin(this.source, this.base + offset + blockBegin, target, where, this.damage);
+    }
     for (let at = 0; at < target.length; at += CHECK_BYTES) {
       const expected = crc[(blockBegin + at) / CHECK_BYTES];
-      if (crc32(target.subarray(at, at + CHECK_BYTES)) !== expected) throw this.damage(this.source, `array "${name}"`);
+      if (crc32(target.subarray(at, at + CHECK_BYTES)) !== expected) throw this.damage(this.source, where);
     }
   }
+}
+
+/** Reads bytes that have to be there: an object that ends before them is damaged. */
+async function readWithin(
+  source: ByteSource,
+  offset: number,
+  target: Uint8Array,
+  where: string,
+  damage: DamageReport,
+): Promise<void> {
+  if (offset + target.length > source.sizeBytes) throw damage(source, where);
+  await source.readInto(offset, target);
 }
 
 const corrupt = (source: ByteSource, where: string): CorruptDataError =>

@@ -22,3 +22,27 @@ export async function openArtifact<Meta>(store: ObjectStore, name: string): Prom
     throw isOurs ? lost('is gone or cut short', error) : error;
   }
 }
+
+/** Objects that are looked at side by side: more would take more descriptors than a process may have. */
+const LOOKED_AT_ONCE = 32;
+
+/** Those of the objects that are gone, cut short or without a sound header. What else is wrong shows when their arrays are read. */
+export async function lostArtifacts(store: ObjectStore, names: readonly string[]): Promise<string[]> {
+  const lost = new Set<string>();
+  const left = names.values();
+  const lane = async (): Promise<void> => {
+    for (const name of left) if (!(await isSound(store, name))) lost.add(name);
+  };
+  await Promise.all(Array.from({ length: LOOKED_AT_ONCE }, lane));
+  return names.filter((name) => lost.has(name));
+}
+
+async function isSound(store: ObjectStore, name: string): Promise<boolean> {
+  try {
+    await (await openArtifact(store, name)).close();
+    return true;
+  } catch (error) {
+    if (error instanceof ResultLostError) return false;
+    throw error;
+  }
+}

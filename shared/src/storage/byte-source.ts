@@ -16,6 +16,14 @@ export interface ByteSource {
   close(): Promise<void>;
 }
 
+export interface CommitOptions {
+  /**
+   * Wait until the object would survive a loss of power; default true. Without it the object may then be gone, cut short or
+   * garbage under its name: only for what is checked when it is read and can be made again.
+   */
+  readonly isDurable?: boolean;
+}
+
 /**
  * A place that holds named objects: a folder, or an S3 prefix by the same contract. Names use "/".
  *
@@ -33,7 +41,7 @@ export interface ObjectStore {
    *
    * @throws ResourceExhaustedError when the disk is full; nothing is left behind
    */
-  commit(name: string, parts: readonly Uint8Array[]): Promise<void>;
+  commit(name: string, parts: readonly Uint8Array[], options?: CommitOptions): Promise<void>;
   /**
    * Like `commit`, but replaces nothing: of several writers of one name exactly one succeeds. For small objects.
    *

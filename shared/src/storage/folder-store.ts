@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { access, copyFile, link, open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, join, basename } from 'node:path';
 import { toShardexError } from '../errors/index.js';
-import type { ByteSource, ObjectStore } from './byte-source.js';
+import type { ByteSource, CommitOptions, ObjectStore } from './byte-source.js';
 import { FileByteSource } from './file-byte-source.js';
 import { makeFolder } from './make-folder.js';
 import { requireObjectName } from './object-name.js';
@@ -39,15 +39,15 @@ export class FolderStore implements ObjectStore {
     }
   }
 
-  async commit(name: string, parts: readonly Uint8Array[]): Promise<void> {
-    await this.place(name, (partial) => writeDurably(partial, parts), rename);
+  async commit(name: string, parts: readonly Uint8Array[], { isDurable = true }: CommitOptions = {}): Promise<void> {
+    await this.place(name, (partial) => writeParts(partial, parts, isDurable), rename, isDurable);
   }
 
   async commitNew(name: string, parts: readonly Uint8Array[]): Promise<boolean> {
     let isNew = true;
     await this.place(
       name,
-      (partial) => writeDurably(partial, parts),
+      (partial) => writeParts(partial, parts, true),
       async (partial, path) => {
         // A link, unlike a rename, fails where there is a file already.
         await link(partial, path).catch((error: unknown) => {
@@ -99,6 +99,7 @@ export class FolderStore implements ObjectStore {
     name: string,
     write: (partial: string) => Promise<void>,
     reveal: (partial: string, path: string) => Promise<void>,
+    isDurable = true,
   ): Promise<void> {
     const path = this.pathOf(name);
     const folder = dirname(path);
@@ -107,7 +108,7 @@ export class FolderStore implements ObjectStore {
       await makeFolder(folder);
       await write(partial);
       await reveal(partial, path);
-      await syncFolder(folder);
+      if (isDurable) await syncFolder(folder);
     } catch (error) {
       await rm(partial, { force: true });
       throw toShardexError(error, `writing ${path}`);
@@ -120,12 +121,12 @@ export class FolderStore implements ObjectStore {
   }
 }
 
-/** Writes the parts and waits until they have reached the disk. */
-async function writeDurably(path: string, parts: readonly Uint8Array[]): Promise<void> {
+/** @param isDurable - wait until they have reached the disk */
+async function writeParts(path: string, parts: readonly Uint8Array[], isDurable: boolean): Promise<void> {
   const handle = await open(path, 'wx');
   try {
     for (const part of parts) await writeAll(handle, part);
-    await handle.sync();
+    if (isDurable) await handle.sync();
   } finally {
     await handle.close();
   }

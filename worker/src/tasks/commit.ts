@@ -23,5 +23,6 @@ export async function commitOutput(store: ObjectStore, name: string, parts: read
       details: { output: SCRATCH_NAMES.context },
     });
   }
-  await store.commit(name, parts);
+  // What a loss of power leaves of it fails its checksums, and the task is run again: not worth waiting for the disk.
+  await store.commit(name, parts, { isDurable: false });
 }

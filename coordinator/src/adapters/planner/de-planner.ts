@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import {
   commitTaskPlan,
+  lostArtifacts,
   readTaskPlan,
   SCRATCH_NAMES,
   type CellDesign,
@@ -168,8 +169,7 @@ export class DePlanner implements JobPlanner {
     }
     const reduced = [...job.reduced].map((stage) => REDUCTION_OUTPUTS[stage]).filter((name) => name !== null);
     const outputs = [...[...job.plans.values()].flat().map(({ output }) => output), ...reduced];
-    const present = await Promise.all(outputs.map((output) => store.exists(output)));
-    return outputs.filter((_, i) => !present[i]);
+    return lostArtifacts(store, outputs);
   }
 
   async reduce(
