@@ -26,7 +26,7 @@ afterEach(async () => {
 });
 
 const hashOf = (token: string): string => createHash('sha256').update(token).digest('hex');
-const TOKENS = `alice submit ${hashOf('a')}\nbob read ${hashOf('b')}\ncarol submit ${hashOf('c')}\nnode work ${hashOf('n')}\n`;
+const TOKENS = `alice submit ${hashOf('a')}\nbob read ${hashOf('b')}\ncarol submit ${hashOf('c')}\nmaria manage ${hashOf('m')}\nnode work ${hashOf('n')}\n`;
 
 interface Setting {
   readonly coordinator: RunningCoordinator;
@@ -57,6 +57,8 @@ async function start(options: Partial<CoordinatorOptions> = {}): Promise<Setting
 const spec = parametersToWire({ ...DEFAULT_DE_PARAMETERS, input: 'screen.h5ad', output: 'out' });
 const submit = (client: RpcClient) => unaryCall(client, JobService.method.submitJob, { spec });
 const list = (client: RpcClient) => unaryCall(client, JobService.method.listJobs, {});
+const cancel = (client: RpcClient, jobId: string) =>
+  unaryCall(client, JobService.method.cancelJob, { jobId, reason: 'enough' });
 
 describe('a coordinator with tokens', () => {
   it('lets each do what its scopes say, and tells the others why not', async () => {
@@ -75,6 +77,24 @@ describe('a coordinator with tokens', () => {
     await expect(RpcWorker.register(as('a'))).rejects.toMatchObject({
       message: 'token alice has not the right to work',
     });
+  });
+
+  it('lets a job be cancelled by whom it belongs to, and by a manager', async () => {
+    const { as } = await start();
+    const submitted = async (token: string): Promise<string> => (await submit(as(token))).job?.id ?? '';
+    const [alices, carols] = [await submitted('a'), await submitted('c')];
+    await expect(cancel(as('c'), alices)).rejects.toMatchObject({
+      tag: 'InvalidInput',
+      message: `job ${alices} belongs to token alice`,
+    });
+    await expect(cancel(as('b'), alices)).rejects.toMatchObject({ message: 'token bob has not the right to submit' });
+    const { jobs } = await list(as('b'));
+    expect(jobs.map(({ id, owner }) => [id, owner])).toEqual([
+      [carols, 'token carol'],
+      [alices, 'token alice'],
+    ]);
+    expect((await cancel(as('a'), alices)).job?.state).toBe(JobState.CANCELLED);
+    expect((await cancel(as('m'), carols)).job?.state).toBe(JobState.CANCELLED);
   });
 
   it('answers with the codes that gRPC has for it, and does not ask a probe', async () => {
@@ -116,13 +136,18 @@ describe('a coordinator with tokens', () => {
       grpc: pretending.grpc,
       metadata: () => {
         const sent = metadata();
-        sent.set('shardex-caller', 'somebody else');
+        sent.set('shardex-caller', 'token carol');
+        sent.set('shardex-caller-rights', 'manage');
         return sent;
       },
     };
     await submit(liar);
     await expect(submit(as('a'))).rejects.toMatchObject({
       message: 'token alice: the limit of 1 jobs under way is reached',
+    });
+    const { job } = await submit(as('c'));
+    await expect(cancel(liar, job?.id ?? '')).rejects.toMatchObject({
+      message: `job ${job?.id} belongs to token carol`,
     });
   });
 });

@@ -39,6 +39,7 @@ export function jobToWire(view: JobView): WireJob {
     id: view.jobId,
     state: JOB_STATES[view.state],
     spec: parametersToWire(view.parameters),
+    owner: view.owner,
     stages: view.stages.map((stage) => ({
       name: stage.name,
       state: STAGE_STATES[stage.state],

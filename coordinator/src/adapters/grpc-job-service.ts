@@ -1,7 +1,7 @@
 import type { JobService } from '@shardex/proto';
 import { InvalidInputError } from '@shardex/shared/errors';
 import { STREAM_CHUNK_BYTES, parametersFromWire, testFromWire, type Handlers } from '@shardex/shared/rpc';
-import type { JobQuota } from './auth/index.js';
+import { requireMayCancel, type JobQuota } from './auth/index.js';
 import { entryToWire, existingOutputFromWire, jobToWire } from './grpc-job-messages.js';
 import type { JobEngine } from './job-engine.js';
 
@@ -24,9 +24,10 @@ export function jobHandlers(engine: JobEngine, quota: JobQuota): Handlers<typeof
         yield { job: jobToWire(view), events: entries.map(entryToWire) };
       }
     },
-    cancelJob: async ({ jobId, reason }) => ({
-      job: jobToWire(await engine.cancel(jobId, reason === '' ? 'no reason given' : reason)),
-    }),
+    cancelJob: async ({ jobId, reason }, context) => {
+      requireMayCancel(engine.view(jobId), context);
+      return { job: jobToWire(await engine.cancel(jobId, reason === '' ? 'no reason given' : reason)) };
+    },
     listJobEvents: async ({ jobId }) => ({ events: engine.entries(jobId).map(entryToWire) }),
     getResults: async function* ({ jobId, test, perturbation, top }) {
       const request = {

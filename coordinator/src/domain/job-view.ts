@@ -23,6 +23,8 @@ export interface JobView {
   readonly jobId: JobId;
   readonly state: JobStateName;
   readonly parameters: DeParameters;
+  /** Who submitted it; empty where callers are not known. */
+  readonly owner: string;
   readonly stages: readonly StageView[];
   readonly submittedMs: number;
   readonly startedMs: number | null;
@@ -70,6 +72,7 @@ export function viewJob(job: Job, nowMs: number): JobView {
     jobId: job.jobId,
     state: job.status.state,
     parameters: job.prepared.params,
+    owner: job.spec.owner ?? '',
     stages: job.stages.map((stage, index) => ({
       name: stage.name,
       state: stage.status.state,

@@ -23,10 +23,13 @@ export interface CallContext {
   readonly peer: string;
   /** Who calls, as the server's gate found; empty where there is none. */
   readonly caller: string;
+  /** What the caller may do, in the gate's words; empty where there is none. */
+  readonly callerRights: ReadonlySet<string>;
 }
 
-/** Where a server's gate writes who calls, for `CallContext`; it overwrites whatever the peer sent under this name. */
+/** Where a server's gate writes who calls and what they may, for `CallContext`; it overwrites whatever the peer sent under these names. */
 export const CALLER_KEY = 'shardex-caller';
+export const CALLER_RIGHTS_KEY = 'shardex-caller-rights';
 
 interface AnyMethod {
   readonly methodKind: string;
@@ -121,6 +124,7 @@ function contextOf(call: ServerUnaryCall<unknown, unknown> | ServerWritableStrea
       signal: controller.signal,
       peer: call.getPeer(),
       caller: String(call.metadata.get(CALLER_KEY)[0] ?? ''),
+      callerRights: new Set(String(call.metadata.get(CALLER_RIGHTS_KEY)[0] ?? '').split(',')),
     },
     release: () => call.removeListener('cancelled', abort),
   };

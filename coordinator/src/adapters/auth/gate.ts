@@ -1,7 +1,7 @@
 import type { PeerCertificate } from 'node:tls';
 import { ServerInterceptingCall, status, type Metadata, type ServerInterceptor } from '@grpc/grpc-js';
 import { InvalidInputError, ResourceExhaustedError } from '@shardex/shared/errors';
-import { CALLER_KEY, toStatus } from '@shardex/shared/rpc';
+import { CALLER_KEY, CALLER_RIGHTS_KEY, toStatus } from '@shardex/shared/rpc';
 import type { Logger } from '@shardex/shared/telemetry';
 import { callerOfCertificate } from './certificate-caller.js';
 import { permissionFor, PERMISSIONS, type Caller, type Permission } from './permissions.js';
@@ -36,8 +36,9 @@ export class Gate {
             onReceiveMetadata: (metadata, pass) => {
               const caller = this.#identify(metadata, call.getAuthContext().sslPeerCertificate);
               const refusal = this.#refusal(path, caller, call.getPeer());
-              // Never what the peer itself sent under this name.
+              // Never what the peer itself sent under these names.
               metadata.set(CALLER_KEY, caller.name);
+              metadata.set(CALLER_RIGHTS_KEY, [...caller.permissions].join(','));
               if (refusal === null) return pass(metadata);
               const { code, error } = refusal;
               this.logger.warn('a call was refused', { path, peer: call.getPeer(), why: error.message });
@@ -118,5 +119,6 @@ const WHO =
 const RIGHTS: Readonly<Record<Permission, string>> = {
   read: 'use a token, or a certificate with OU=client',
   submit: 'use a token with the scope submit, or a certificate with OU=client',
+  manage: 'use a token with the scope manage',
   work: 'use a certificate with OU=worker, or a token with the scope work',
 };

@@ -1,7 +1,7 @@
 import { JobService, WorkerService } from '@shardex/proto';
 
-/** What a caller may do: look at jobs and results, submit and cancel them, or run their tasks. */
-export const PERMISSIONS = ['read', 'submit', 'work'] as const;
+/** What a caller may do: look at jobs and results, submit jobs and cancel them, cancel those of others too, or run their tasks. */
+export const PERMISSIONS = ['read', 'submit', 'manage', 'work'] as const;
 export type Permission = (typeof PERMISSIONS)[number];
 
 /** Who calls, and what that allows. */
@@ -30,6 +30,13 @@ export function permissionFor(path: string): Permission | null {
   return 'read';
 }
 
-/** Whoever may submit a job has to see how it goes. */
+/** What else a permission brings: whoever may submit a job has to see how it goes. */
+const IMPLIED: Readonly<Record<Permission, readonly Permission[]>> = {
+  read: [],
+  submit: ['read'],
+  manage: ['submit', 'read'],
+  work: [],
+};
+
 export const withImplied = (permissions: readonly Permission[]): ReadonlySet<Permission> =>
-  new Set(permissions.includes('submit') ? [...permissions, 'read'] : permissions);
+  new Set(permissions.flatMap((permission) => [permission, ...IMPLIED[permission]]));

@@ -28,7 +28,7 @@ export class TokenList {
       if (!permissions.every(isPermission) || !/^[0-9a-f]{64}$/i.test(hash) || rest.length > 0) {
         // The line is not quoted: somebody may have written the token itself.
         throw new InvalidInputError(`line ${index + 1} of ${path} is no token`, {
-          hint: 'write NAME SCOPES SHA256, with scopes of read, submit and work',
+          hint: 'write NAME SCOPES SHA256, with scopes of read, submit, manage and work',
         });
       }
       entries.push({

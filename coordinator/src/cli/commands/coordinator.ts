@@ -28,7 +28,10 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
     .option('--tls-cert <FILE>', 'certificate of this coordinator, PEM; read again when it changes (default: no TLS)')
     .option('--tls-key <FILE>', 'its private key')
     .option('--tls-ca <FILE>', 'who signs certificates of workers (OU=worker) and clients (OU=client)')
-    .option('--tokens <FILE>', 'bearer tokens, one a line: NAME SCOPES SHA256, with scopes of read, submit and work')
+    .option(
+      '--tokens <FILE>',
+      'bearer tokens, one a line: NAME SCOPES SHA256, with scopes of read, submit, manage and work',
+    )
     .option('--allow-input <LIST>', 'folders and s3:// prefixes that jobs may read (default: all)')
     .option('--allow-output <LIST>', 'folders and s3:// prefixes that jobs may write to (default: all)')
     .option('--max-jobs-per-user <N>', 'jobs of one user at the same time (default: 100)')

@@ -18,8 +18,11 @@ const percent = (share: number): string => `${Math.floor(100 * share)}%`;
 export function renderJobList(jobs: readonly Job[], nowMs: number, output: Pick<CliOutput, 'hasColour'>): string {
   if (jobs.length === 0) return 'no jobs\n';
   const paint = paintFor(output);
+  // On one's own machine nobody is asked who they are.
+  const hasOwners = jobs.some(({ owner }) => owner !== '');
   const rows = jobs.map((job) => [
     job.id,
+    ...(hasOwners ? [job.owner] : []),
     paintState(job, paint),
     percent(jobProgress(job)),
     formatMoment(job.submittedUnixMs),
@@ -29,6 +32,7 @@ export function renderJobList(jobs: readonly Job[], nowMs: number, output: Pick<
   ]);
   const columns = [
     { title: 'JOB' },
+    ...(hasOwners ? [{ title: 'OWNER' }] : []),
     { title: 'STATE' },
     { title: 'DONE', align: 'right' },
     { title: 'SUBMITTED' },
@@ -44,6 +48,7 @@ export function renderJob(job: Job, nowMs: number, output: Pick<CliOutput, 'hasC
   const paint = paintFor(output);
   const facts: (readonly [string, string])[] = [
     ['job', job.id],
+    ...(job.owner === '' ? [] : [['owner', job.owner] as const]),
     ['state', paintState(job, paint)],
     ['input', job.spec?.input ?? ''],
     ['output', job.spec?.output ?? ''],
