@@ -6,7 +6,7 @@ import { join } from 'node:path';
 /** A file system of its own whose power can be cut: what had not been synced is lost, as on a machine that goes dark. */
 export interface PowerCutDisk {
   readonly folder: string;
-  /** From now on nothing reaches the disk, and nothing is read from it. */
+  /** From now on nothing reaches the disk; what is in the cache may still be read. */
   cut(): void;
   /** Mounts what is left, as a machine does that starts again; nobody may have a file open. */
   restore(): void;
@@ -25,9 +25,12 @@ const MEBIBYTES = 96;
 export function reasonWithoutPowerCuts(): string | null {
   try {
     const disk = makePowerCutDisk();
-    disk.cut();
-    disk.restore();
-    disk.remove();
+    try {
+      disk.cut();
+      disk.restore();
+    } finally {
+      disk.remove();
+    }
     return null;
   } catch (error) {
     return `an ext4 in a file cannot be mounted and shut down here: ${(error as Error).message.split('\n')[0]}`;

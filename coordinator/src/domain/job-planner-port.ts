@@ -137,7 +137,7 @@ export interface JobPlanner {
   /**
    * Makes whatever belongs to no stage again, if it is gone.
    *
-   * @returns names of the outputs of finished tasks and reductions that are gone
+   * @returns names of the outputs of finished tasks and reductions that are gone or not whole
    */
   auditScratch(jobId: JobId): Promise<readonly string[]>;
   /**

@@ -105,13 +105,13 @@ export class BundleReader<Meta> {
    */
   static async open<Meta>(source: ByteSource, damage: DamageReport = corrupt): Promise<BundleReader<Meta>> {
     const prefix = new Uint8Array(PREFIX_BYTES);
-    await readWithin(source, 0, prefix, 'header', damage);
+    await source.readInto(0, prefix);
     const view = new DataView(prefix.buffer);
     const jsonBytes = view.getUint32(4, true);
     if (view.getUint32(0, true) !== MAGIC || PREFIX_BYTES + jsonBytes > source.sizeBytes)
       throw damage(source, 'header');
     const json = new Uint8Array(jsonBytes);
-    await readWithin(source, PREFIX_BYTES, json, 'header', damage);
+    await source.readInto(PREFIX_BYTES, json);
     if (crc32(json) !== view.getUint32(8, true)) throw damage(source, 'header');
     const header = JSON.parse(new TextDecoder().decode(json)) as { meta: Meta; arrays: ArrayEntry[] };
     const entries = new Map(header.arrays.map((entry) => [entry.name, entry]));
@@ -198,26 +198,12 @@ export class BundleReader<Meta> {
   /** Reads and verifies the array's bytes from `blockBegin` on, whole checked blocks up to its end. */
   private async readBlocks({ name, offset, crc }: ArrayEntry, blockBegin: number, target: Uint8Array): Promise<void> {
     const where = `array "${name}"`;
-    if (target.length > 0) {
-      await readWithin(this.source, this.base + offset + blockBegin, target, where, this.damage);
-    }
+    if (target.length > 0) await this.source.readInto(this.base + offset + blockBegin, target);
     for (let at = 0; at < target.length; at += CHECK_BYTES) {
       const expected = crc[(blockBegin + at) / CHECK_BYTES];
       if (crc32(target.subarray(at, at + CHECK_BYTES)) !== expected) throw this.damage(this.source, where);
     }
   }
-}
-
-/** Reads bytes that have to be there: an object that ends before them is damaged. */
-async function readWithin(
-  source: ByteSource,
-  offset: number,
-  target: Uint8Array,
-  where: string,
-  damage: DamageReport,
-): Promise<void> {
-  if (offset + target.length > source.sizeBytes) throw damage(source, where);
-  await source.readInto(offset, target);
 }
 
 const corrupt = (source: ByteSource, where: string): CorruptDataError =>
