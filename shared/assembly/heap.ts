@@ -2,3 +2,8 @@
 export function heapBase(): usize {
   return __heap_base;
 }
+
+/** Zeros, by the host's memset: what V8 does for views of a shared memory goes element by element. */
+export function zeroBytes(target: usize, bytes: usize): void {
+  memory.fill(target, 0, bytes);
+}

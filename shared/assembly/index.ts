@@ -2,6 +2,7 @@ export * from "./heap";
 export * from "./compact-rows";
 export * from "./encode-rows";
 export { accumulateMeasures, accumulateSquares } from "./accumulate-measures";
+export { weightedRowSums } from "./row-sums";
 export { countCounts } from "./count-histogram";
 export { log1pArray } from "./vector-math";
 export { fitIntercepts } from "./fit-intercepts";

@@ -52,10 +52,8 @@ export class MeasureAccumulator implements GroupMeasures {
 
   /** Starts a new group. */
   reset(): void {
-    this.S.fill(0);
-    this.N.fill(0);
-    this.sumCounts.fill(0);
-    this.squares?.fill(0);
+    this.heap.zero(this.S, this.N, this.sumCounts);
+    if (this.squares !== null) this.heap.zero(this.squares);
     this.cells = 0;
   }
 

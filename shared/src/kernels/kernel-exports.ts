@@ -5,6 +5,9 @@
  */
 export interface KernelExports {
   heapBase(): number;
+  zeroBytes(target: number, bytes: number): void;
+
+  weightedRowSums(values: number, nRows: number, nNodes: number, weights: number, target: number): void;
 
   encodeCountRows32(
     indptr: number,

@@ -126,6 +126,11 @@ export class KernelHeap {
     return copy;
   }
 
+  /** Sets every element of arrays in the heap to 0: several times faster than their `fill`. */
+  zero(...arrays: readonly { readonly byteOffset: number; readonly byteLength: number }[]): void {
+    for (const { byteOffset, byteLength } of arrays) this.exports.zeroBytes(byteOffset, byteLength);
+  }
+
   /** The present top of the stack, for `release`. */
   mark(): number {
     return this.top;
@@ -170,7 +175,7 @@ export class KernelHeap {
     this.reserve(end);
     this.top = end;
     if (zeroed && begin < this.touched) {
-      new Uint8Array(this.memory.buffer, begin, Math.min(end, this.touched) - begin).fill(0);
+      this.exports.zeroBytes(begin, Math.min(end, this.touched) - begin);
     }
     this.touched = Math.max(this.touched, end);
     return new constructor(this.memory.buffer, begin, n);

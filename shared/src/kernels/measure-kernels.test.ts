@@ -132,7 +132,7 @@ describe('accumulating measures', () => {
     }
     let direct = 0;
     for (const cell of cells) direct += cell.counts[0] / cell.s;
-    expect(Math.abs(normalisedTotals(accumulator, nodes)[0] / direct - 1)).toBeLessThan(1e-11);
+    expect(Math.abs(normalisedTotals(heap, accumulator, nodes)[0] / direct - 1)).toBeLessThan(1e-11);
   });
 });
 

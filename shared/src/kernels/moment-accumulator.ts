@@ -38,8 +38,7 @@ export class MomentAccumulator {
 
   /** Starts a new group. */
   reset(): void {
-    this.sums.fill(0);
-    this.nExpressing.fill(0);
+    this.heap.zero(this.sums, this.nExpressing);
     this.cells = 0;
   }
 

@@ -101,37 +101,37 @@ export function loadMeasures(
  *
  * @returns nGenes sums, outside the heap; relative error below the nodes' bound
  */
-export function normalisedTotals(measures: GroupMeasures, nodes: NodeSet): Float64Array {
-  return sumsOverNodes(measures.S, measures.nGenes, nodes, (s) => s);
+export function normalisedTotals(heap: KernelHeap, measures: GroupMeasures, nodes: NodeSet): Float64Array {
+  return sumsOverNodes(heap, measures.S, measures.nGenes, nodes, (s) => s);
 }
 
 /** Σ_i v_ij / s_i² of every gene, from the measures Q of v: Σ_k Q_jk / s_k². With v = y² these are the squares of y/s. */
-export function normalisedSquares(squares: Float64Array, nGenes: number, nodes: NodeSet): Float64Array {
-  return sumsOverNodes(squares, nGenes, nodes, (s) => s * s);
+export function normalisedSquares(
+  heap: KernelHeap,
+  squares: Float64Array,
+  nGenes: number,
+  nodes: NodeSet,
+): Float64Array {
+  return sumsOverNodes(heap, squares, nGenes, nodes, (s) => s * s);
 }
 
 /** Σ_i 1 / s_i of a group: Σ_k N_k / s_k. */
-export function inverseSizeFactors(measures: GroupMeasures, nodes: NodeSet): number {
-  return sumsOverNodes(measures.N, 1, nodes, (s) => s)[0];
+export function inverseSizeFactors(heap: KernelHeap, measures: GroupMeasures, nodes: NodeSet): number {
+  return sumsOverNodes(heap, measures.N, 1, nodes, (s) => s)[0];
 }
 
-/** Σ_i v_i / f(s_i) of every gene, from the sums Σ_i v_i l_k(log s_i). */
+/** Σ_i v_i / f(s_i) of every gene, from the sums Σ_i v_i l_k(log s_i), which lie in the heap. */
 function sumsOverNodes(
+  heap: KernelHeap,
   sums: Float64Array,
   nGenes: number,
-  { sizeFactors }: NodeSet,
+  { count, sizeFactors }: NodeSet,
   f: (s: number) => number,
 ): Float64Array {
-  const weights = sizeFactors.map((s) => 1 / f(s));
-  const totals = new Float64Array(nGenes);
-  for (let gene = 0, at = 0; gene < nGenes; gene++) {
-    // Two sums, so that no addition waits for the one before it; the number of nodes is even.
-    let [even, odd] = [0, 0];
-    for (let k = 0; k < weights.length; k += 2, at += 2) {
-      even += sums[at] * weights[k];
-      odd += sums[at + 1] * weights[k + 1];
-    }
-    totals[gene] = even + odd;
-  }
-  return totals;
+  return heap.scoped(() => {
+    const weights = heap.copyF64(sizeFactors.map((s) => 1 / f(s)));
+    const totals = heap.uninitialised(Float64Array, nGenes);
+    heap.exports.weightedRowSums(sums.byteOffset, nGenes, count, weights.byteOffset, totals.byteOffset);
+    return Float64Array.from(totals);
+  });
 }

@@ -42,10 +42,11 @@ export class DispersionProfile {
     quantumExponents: ArrayLike<number>,
   ) {
     this.sums = heap.i64(nGenes * logAlphas.length);
-    this.alphas = heap.copyF64(Float64Array.from(logAlphas, Math.exp));
-    this.predictors = heap.copyF64(predictorWeights(logAlphas));
-    this.openers = heap.copyF64(openingWeights(this.alphas));
-    this.series = heap.copyF64(seriesWeights(this.alphas));
+    const weights = gridWeights(logAlphas);
+    this.alphas = heap.copyF64(weights.alphas);
+    this.predictors = heap.copyF64(weights.predictors);
+    this.openers = heap.copyF64(weights.openers);
+    this.series = heap.copyF64(weights.series);
     // Two genes are done at a time, and are done sooner when they are alike; a gene's exponent falls with its total.
     const order = Uint32Array.from({ length: nGenes }, (_, gene) => gene);
     this.order = heap.copyU32(order.sort((a, b) => quantumExponents[b] - quantumExponents[a]));
@@ -83,6 +84,30 @@ export class DispersionProfile {
       );
     });
   }
+}
+
+interface GridWeights {
+  readonly alphas: Float64Array;
+  readonly predictors: Float64Array;
+  readonly openers: Float64Array;
+  readonly series: Float64Array;
+}
+
+/** Every task of a thread has the same grid, whose weights take milliseconds. */
+const knownWeights = new WeakMap<ArrayLike<number>, GridWeights>();
+
+function gridWeights(logAlphas: ArrayLike<number>): GridWeights {
+  const known = knownWeights.get(logAlphas);
+  if (known !== undefined) return known;
+  const alphas = Float64Array.from(logAlphas, Math.exp);
+  const weights = {
+    alphas,
+    predictors: predictorWeights(logAlphas),
+    openers: openingWeights(alphas),
+    series: seriesWeights(alphas),
+  };
+  knownWeights.set(logAlphas, weights);
+  return weights;
 }
 
 /** How many of the values before a prediction uses, beside the slope at the last of them. */

@@ -17,7 +17,7 @@ const inputOf = (screen: SmallScreen, order: readonly number[]): DispersionInput
   const totals = new Float64Array(screen.nGenes);
   const meanNormalised = new Float64Array(screen.nGenes);
   for (const { measures } of groups) {
-    const normalised = normalisedTotals(measures, screen.nodes);
+    const normalised = normalisedTotals(heap, measures, screen.nodes);
     for (let gene = 0; gene < screen.nGenes; gene++) {
       totals[gene] += measures.sumCounts[gene];
       meanNormalised[gene] += normalised[gene] / screen.nCells;

@@ -131,9 +131,13 @@ export class DispersionGrid {
   }
 }
 
-/** The grid that every stage of a run shares. @param layout - only for tests that justify the default */
+let shared: DispersionGrid | undefined;
+
+/** The grid that every stage of a run shares, made once a thread. @param layout - only for tests that justify the default */
 export function createDispersionGrid(layout: GridLayout = LAYOUT): DispersionGrid {
-  return new DispersionGrid(layout);
+  if (layout !== LAYOUT) return new DispersionGrid(layout);
+  shared ??= new DispersionGrid(LAYOUT);
+  return shared;
 }
 
 /**

@@ -59,7 +59,7 @@ function analyse(seed: number) {
     );
     histogram.addRows(rows);
     groups.push(measures);
-    const normalised = normalisedTotals(measures, nodes);
+    const normalised = normalisedTotals(heap, measures, nodes);
     for (let gene = 0; gene < nGenes; gene++) {
       totals[gene] += measures.sumCounts[gene];
       means[gene] += normalised[gene] / nCells;

@@ -36,7 +36,7 @@ export class ComparisonDispersions {
    *   which are the cells of every comparison
    */
   constructor(
-    scope: TaskScope,
+    private readonly scope: TaskScope,
     private readonly factors: CellFactors,
     private readonly frozen: CountHistogramArrays,
     private readonly ownIsInPool: boolean,
@@ -68,11 +68,12 @@ export class ComparisonDispersions {
   /** Estimates, once all cells were taken; `final` is what the estimator asked for says. */
   estimate(reference: ArmMeasures, perturbed: ArmMeasures): DispersionEstimate {
     const { profile, nodes, grid, histogram, factors } = this;
+    const { heap } = this.scope;
     const arms = [reference, perturbed];
-    profile.sums.fill(0n);
+    heap.zero(profile.sums);
     for (const { measures } of arms) profile.addGroup(measures);
     const nCells = reference.measures.nCells + perturbed.measures.nCells;
-    const sums = addUp(arms.map(({ measures }) => normalisedTotals(measures, nodes)));
+    const sums = addUp(arms.map(({ measures }) => normalisedTotals(heap, measures, nodes)));
     const estimate = estimateDispersions({
       profileSums: profile.sums,
       grid,
@@ -84,7 +85,7 @@ export class ComparisonDispersions {
       nGroups: GROUPS,
     });
     const ofSquares = arms.flatMap(({ measures, squares }) =>
-      squares === null ? [] : [normalisedSquares(squares, measures.nGenes, nodes)],
+      squares === null ? [] : [normalisedSquares(heap, squares, measures.nGenes, nodes)],
     );
     const moments =
       this.estimator !== 'moments'
@@ -93,7 +94,7 @@ export class ComparisonDispersions {
             nCells,
             sums,
             sumsOfSquares: addUp(ofSquares),
-            inverseSizeFactors: arms.reduce((sum, { measures }) => sum + inverseSizeFactors(measures, nodes), 0),
+            inverseSizeFactors: arms.reduce((sum, { measures }) => sum + inverseSizeFactors(heap, measures, nodes), 0),
           });
     return { ...estimate, final: chosenDispersions(estimate, this.estimator, moments) };
   }

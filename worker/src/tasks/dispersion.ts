@@ -71,11 +71,11 @@ export async function runDispersion(scope: TaskScope, spec: DispersionSpec): Pro
       for (const stratum of measures.measures()) {
         if (stratum === null) continue;
         profile.addGroup(stratum);
-        addQuanta(normalisedQuanta, normalisedTotals(stratum, nodes), quanta);
+        addQuanta(normalisedQuanta, normalisedTotals(heap, stratum, nodes), quanta);
         if (stratum.squares !== null) {
-          addQuanta(squareQuanta, normalisedSquares(stratum.squares, nGenes, nodes), ofSquares);
-          if (isCrispyx) addQuanta(overFactorQuanta, normalisedSquares(stratum.S, nGenes, nodes), ofSquares);
-          inverseQuanta[0] += Math.round(inverseSizeFactors(stratum, nodes) * ofInverses);
+          addQuanta(squareQuanta, normalisedSquares(heap, stratum.squares, nGenes, nodes), ofSquares);
+          if (isCrispyx) addQuanta(overFactorQuanta, normalisedSquares(heap, stratum.S, nGenes, nodes), ofSquares);
+          inverseQuanta[0] += Math.round(inverseSizeFactors(heap, stratum, nodes) * ofInverses);
         }
         groups++;
       }

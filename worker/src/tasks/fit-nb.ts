@@ -65,7 +65,7 @@ export class MeasuresEngine implements NbEngine {
       const { nbTest: test, waldReference } = parameters;
       const { squares } = measures;
       const fit = fitPerturbation(scope.heap, reference, measures, { test, waldReference, squares, geneStatus });
-      const mean = normalisedTotals(measures, measures.nodes).map((total) => total / cells);
+      const mean = normalisedTotals(scope.heap, measures, measures.nodes).map((total) => total / cells);
       setNbLayers(results, row, fit, mean, parameters);
       if (estimate === null) return;
       results.set('nb-glm', 'dispersion', row, estimate.final);

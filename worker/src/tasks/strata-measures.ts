@@ -18,7 +18,7 @@ export class StrataMeasures {
    * @param count - strata to keep; absent: all
    */
   constructor(
-    heap: KernelHeap,
+    private readonly heap: KernelHeap,
     readonly nGenes: number,
     private readonly nodes: NodeSet,
     private readonly strata: Strata | null,
@@ -54,7 +54,7 @@ export class StrataMeasures {
     const totals = new Float64Array(this.nGenes);
     for (const accumulator of this.accumulators) {
       if (accumulator.nCells === 0) continue;
-      normalisedTotals(accumulator, this.nodes).forEach((total, gene) => (totals[gene] += total));
+      normalisedTotals(this.heap, accumulator, this.nodes).forEach((total, gene) => (totals[gene] += total));
     }
     return totals;
   }
