@@ -1,6 +1,7 @@
 export * from "./heap";
 export * from "./compact-rows";
 export * from "./encode-rows";
+export * from "./irregular-rows";
 export { accumulateMeasures, accumulateSquares } from "./accumulate-measures";
 export { weightedRowSums } from "./row-sums";
 export { countCounts } from "./count-histogram";

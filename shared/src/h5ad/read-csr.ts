@@ -1,5 +1,5 @@
 import { normaliseRows, type CsrBlock, type RowSource } from '../matrix/index.js';
-import { ElementWindow, newValueArray } from './decode/index.js';
+import { ElementWindow, valueArrayOf } from './decode/index.js';
 import { readIndptr } from './read-indptr.js';
 import { corruptRow, streamOptions, type RowSourceContext } from './row-source-context.js';
 import type { SparseMatrixDescriptor } from './types.js';
@@ -27,14 +27,14 @@ export class CsrRowSource implements RowSource {
       indices,
       begin,
       end,
-      (length) => new Uint32Array(length),
+      (length) => context.arrays.indices(length),
       streamOptions(context, 'indices'),
     );
     const valueWindow = await ElementWindow.open(
       data,
       begin,
       end,
-      (length) => newValueArray(data.type, length),
+      (length) => context.arrays.values(valueArrayOf(data.type), length),
       streamOptions(context, 'data'),
     );
     try {
@@ -52,7 +52,9 @@ export class CsrRowSource implements RowSource {
           indices: await columnWindow.slice(first, first + indptr[nRows]),
           values: await valueWindow.slice(first, first + indptr[nRows]),
         };
-        normaliseRows(block, matrix.nColumns, (i, reason) => corruptRow(context, path, block.rowBegin + i, reason));
+        const irregular = context.arrays.firstIrregularRow(block, matrix.nColumns);
+        const onProblem = (i: number, reason: string): never => corruptRow(context, path, block.rowBegin + i, reason);
+        normaliseRows(block, matrix.nColumns, onProblem, irregular);
         yield block;
         row = last;
       }

@@ -1,4 +1,5 @@
 import { CorruptDataError } from '../errors/index.js';
+import { PLAIN_ARRAYS, type RowArrays } from '../matrix/index.js';
 import type { ByteSource } from '../storage/index.js';
 import type { ChunkStreamOptions } from './decode/index.js';
 import type { RawChunkListener, RowSourceOptions } from './types.js';
@@ -13,6 +14,7 @@ export interface RowSourceContext {
   readonly rangeBytes: number;
   readonly bandBytes: number;
   readonly onRawChunk: RawChunkListener | undefined;
+  readonly arrays: RowArrays;
 }
 
 export function rowSourceContext(source: ByteSource, options: RowSourceOptions): RowSourceContext {
@@ -22,6 +24,7 @@ export function rowSourceContext(source: ByteSource, options: RowSourceOptions):
     rangeBytes: options.rangeBytes ?? DEFAULT_RANGE_BYTES,
     bandBytes: options.bandBytes ?? DEFAULT_BAND_BYTES,
     onRawChunk: options.onRawChunk,
+    arrays: options.arrays ?? PLAIN_ARRAYS,
   };
 }
 

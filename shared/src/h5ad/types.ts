@@ -1,3 +1,5 @@
+import type { RowArrays } from '../matrix/index.js';
+
 /**
  * What is known of an h5ad file once its metadata has been read, and what a worker needs to read its bulk data.
  *
@@ -235,4 +237,6 @@ export interface RowSourceOptions {
   /** Memory a dense or column-wise matrix may take while it is turned into rows. Default 256 MiB. */
   readonly bandBytes?: number;
   readonly onRawChunk?: RawChunkListener;
+  /** Takes the indices and values of blocks of a matrix stored by rows; the source's own memory by default. */
+  readonly arrays?: RowArrays;
 }

@@ -11,6 +11,9 @@ export interface FileRows {
   readonly values: Float32Array | Float64Array;
 }
 
+/** Elements beyond a call's nonzeros that whoever fills the arrays may need: those of a few chunks of a file. */
+const SPARE_ELEMENTS = 1 << 19;
+
 export interface EncoderLimits {
   readonly nGenes: number;
   /** Most rows in one call. */
@@ -57,16 +60,50 @@ export class RowEncoder {
     private readonly kind: CompactValueKind,
     { nGenes, maxRows, maxNonzeros }: EncoderLimits,
   ) {
+    const capacity = maxNonzeros + SPARE_ELEMENTS;
     this.geneCells = heap.u32(nGenes);
     this.geneTotals = heap.f64(nGenes);
     this.indptr = heap.uninitialised(Uint32Array, maxRows + 1);
-    this.indices = heap.uninitialised(Uint32Array, maxNonzeros);
-    this.values = heap.uninitialised(Float64Array, maxNonzeros);
+    this.indices = heap.uninitialised(Uint32Array, capacity);
+    this.values = heap.uninitialised(Float64Array, capacity);
     this.groups = heap.uninitialised(Int32Array, maxRows);
     this.totals = heap.uninitialised(Float64Array, maxRows);
     this.rowBytes = heap.uninitialised(Uint32Array, maxRows);
     this.mark = heap.mark();
     this.bytes = heap.uninitialised(Uint8Array, 0);
+  }
+
+  /**
+   * An array in the heap to read indices into, so that `add` need not copy them; the same one every time, and meanwhile rows
+   * of other arrays must not be added.
+   *
+   * @returns null where it would be too long
+   */
+  roomForIndices(length: number): Uint32Array | null {
+    return length <= this.indices.length ? this.indices.subarray(0, length) : null;
+  }
+
+  /** The same for values; null also where they are widened on their way: single precision that is not counts. */
+  roomForValues(
+    constructor: Float32ArrayConstructor | Float64ArrayConstructor,
+    length: number,
+  ): FileRows['values'] | null {
+    if (length > this.values.length || !this.takesAsIs(constructor)) return null;
+    const { buffer, byteOffset } = this.values;
+    return new constructor(buffer as ArrayBuffer, byteOffset, length);
+  }
+
+  /**
+   * The first row that is not strictly ascending, within range and free of zeros; nRows when all are.
+   *
+   * @returns null for rows that are not in the heap
+   */
+  firstIrregularRow({ nRows, indptr, indices, values }: FileRows, nColumns: number): number | null {
+    const { heap } = this;
+    if (!heap.holds(indices) || !heap.holds(values)) return null;
+    this.indptr.set(indptr.subarray(0, nRows + 1));
+    const look = heap.exports[values instanceof Float32Array ? 'firstIrregularRow32' : 'firstIrregularRow64'];
+    return look(this.indptr.byteOffset, indices.byteOffset, values.byteOffset, nRows, nColumns) >>> 0;
   }
 
   /** The rows kept so far; in the heap, valid until the next call of `add`. */
@@ -85,18 +122,15 @@ export class RowEncoder {
     const { nRows } = rows;
     const n = rows.indptr[nRows];
     this.indptr.set(rows.indptr.subarray(0, nRows + 1));
-    this.indices.set(rows.indices.subarray(0, n));
     this.groups.set(rowGroups.subarray(0, nRows));
-    // Single precision is copied as it is; real numbers are widened here.
-    const isSingle = kind === 'count' && rows.values instanceof Float32Array;
-    const values = isSingle ? new Float32Array(this.values.buffer, this.values.byteOffset, n) : this.values;
-    values.set(rows.values.subarray(0, n));
+    const indices = this.inHeap(rows.indices.subarray(0, n), this.indices);
+    const values = this.valuesInHeap(rows.values.subarray(0, n));
 
     this.reach(bytes.length + n * MAX_COMPACT_BYTES[kind]);
     const target = this.bytes.byteOffset + bytes.length;
     const [indptr, genes, groups, totals, rowBytes, geneTotals, geneCells] = [
       this.indptr,
-      this.indices,
+      indices,
       this.groups,
       this.totals,
       this.rowBytes,
@@ -106,7 +140,7 @@ export class RowEncoder {
     const from = [indptr, genes, values.byteOffset, nRows, groups, leastNonzeros] as const;
     const refused =
       kind === 'count'
-        ? heap.exports[isSingle ? 'encodeCountRows32' : 'encodeCountRows64'](
+        ? heap.exports[values instanceof Float32Array ? 'encodeCountRows32' : 'encodeCountRows64'](
             ...from,
             target,
             totals,
@@ -137,6 +171,27 @@ export class RowEncoder {
       heap.exports.copyRows(bytes.byteOffset, from.byteOffset, rows.byteOffset, order.length, target.byteOffset);
     });
     return target;
+  }
+
+  /** Whether values of this type are not widened on their way: single precision of counts, and doubles. */
+  private takesAsIs(constructor: unknown): boolean {
+    return constructor === Float64Array || this.kind === 'count';
+  }
+
+  private valuesInHeap(values: Float32Array | Float64Array): Float32Array | Float64Array {
+    const isSingle = values instanceof Float32Array && this.takesAsIs(Float32Array);
+    const { buffer, byteOffset } = this.values;
+    return this.inHeap(values, isSingle ? new Float32Array(buffer, byteOffset, values.length) : this.values);
+  }
+
+  /** The elements themselves where they lie in the heap as they are wanted, or a copy of them in `room`. */
+  private inHeap<View extends Uint32Array | Float32Array | Float64Array>(
+    elements: Uint32Array | Float32Array | Float64Array,
+    room: View,
+  ): View {
+    if (this.heap.holds(elements) && elements.constructor === room.constructor) return elements as View;
+    room.set(elements);
+    return room;
   }
 
   /** Makes the encoded bytes this long; those that were there stay. */

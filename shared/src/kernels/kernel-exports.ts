@@ -47,6 +47,8 @@ export interface KernelExports {
     rowBytes: number,
     geneCells: number,
   ): number;
+  firstIrregularRow32(indptr: number, columns: number, values: number, nRows: number, nColumns: number): number;
+  firstIrregularRow64(indptr: number, columns: number, values: number, nRows: number, nColumns: number): number;
   copyRows(source: number, offsets: number, order: number, n: number, target: number): void;
 
   decodeCountRows(

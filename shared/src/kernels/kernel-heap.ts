@@ -46,6 +46,8 @@ export class KernelHeap {
   private top: number;
   /** Bytes above this were never handed out and are still zero. */
   private touched: number;
+  /** The memory's buffers, of which growing makes a new one while views of those before stay valid. */
+  private readonly buffers = new WeakSet<ArrayBufferLike>();
 
   private constructor(private readonly maximumBytes: number) {
     const maximum = Math.floor(maximumBytes / PAGE_BYTES);
@@ -126,6 +128,11 @@ export class KernelHeap {
     return copy;
   }
 
+  /** Whether an array lies in the heap. */
+  holds({ buffer }: { readonly buffer: ArrayBufferLike }): boolean {
+    return this.buffers.has(buffer);
+  }
+
   /** Sets every element of arrays in the heap to 0: several times faster than their `fill`. */
   zero(...arrays: readonly { readonly byteOffset: number; readonly byteLength: number }[]): void {
     for (const { byteOffset, byteLength } of arrays) this.exports.zeroBytes(byteOffset, byteLength);
@@ -178,6 +185,7 @@ export class KernelHeap {
       this.exports.zeroBytes(begin, Math.min(end, this.touched) - begin);
     }
     this.touched = Math.max(this.touched, end);
+    this.buffers.add(this.memory.buffer);
     return new constructor(this.memory.buffer, begin, n);
   }
 

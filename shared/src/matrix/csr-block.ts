@@ -1,5 +1,6 @@
 /** What a nonzero is stored as once it has left the file. */
 export type ValueArray = Float32Array | Float64Array;
+export type ValueArrayConstructor = Float32ArrayConstructor | Float64ArrayConstructor;
 
 /**
  * A run of consecutive cells of a cells × genes matrix in compressed sparse rows.

@@ -1,4 +1,4 @@
-import type { ValueArray } from './csr-block.js';
+import type { ValueArray, ValueArrayConstructor } from './csr-block.js';
 
 /** Rows that may be changed in place; as `CsrBlock`, before its guarantees hold. */
 export interface RawRows {
@@ -9,21 +9,39 @@ export interface RawRows {
   readonly values: ValueArray;
 }
 
+/** Where a row source keeps what it reads, and who looks it over. */
+export interface RowArrays {
+  indices(length: number): Uint32Array;
+  values(constructor: ValueArrayConstructor, length: number): ValueArray;
+  /** The first row that is not strictly ascending, within range and free of zeros; nRows when all are. */
+  firstIrregularRow(rows: RawRows, nColumns: number): number;
+}
+
+export const PLAIN_ARRAYS: RowArrays = {
+  indices: (length) => new Uint32Array(length),
+  values: (constructor, length) => new constructor(length),
+  firstIrregularRow,
+};
+
 /** Called with what is wrong with a row; throws. */
 export type RowProblem = (row: number, reason: string) => never;
 
 /**
  * Sorts each row by column and removes explicit zeros, in place.
  *
- * Rows that are in order already, the usual case, are only looked at: one pass over the nonzeros. Cost otherwise
- * O(n log n) a row.
+ * Rows that are in order already, the usual case, are left alone. Cost otherwise O(n log n) a row.
  *
  * @param nColumns - column indices must be below this
  * @param onProblem - told of a column index that is out of range or occurs twice in its row (row counted from the first)
+ * @param first - the first row that is irregular, if it is known
  */
-export function normaliseRows(rows: RawRows, nColumns: number, onProblem: RowProblem): void {
+export function normaliseRows(
+  rows: RawRows,
+  nColumns: number,
+  onProblem: RowProblem,
+  first = firstIrregularRow(rows, nColumns),
+): void {
   const { indptr, indices, values, nRows } = rows;
-  const first = firstIrregularRow(rows, nColumns);
   if (first === nRows) return;
   let end = indptr[first];
   let written = end;
@@ -45,7 +63,7 @@ export function normaliseRows(rows: RawRows, nColumns: number, onProblem: RowPro
 }
 
 /** The first row that is not strictly ascending, within range and free of zeros; nRows when all are. */
-function firstIrregularRow({ nRows, indptr, indices, values }: RawRows, nColumns: number): number {
+export function firstIrregularRow({ nRows, indptr, indices, values }: RawRows, nColumns: number): number {
   for (let row = 0; row < nRows; row++) {
     const end = indptr[row + 1];
     let previous = -1;

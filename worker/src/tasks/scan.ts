@@ -8,7 +8,7 @@ import {
   type PackedDescriptor,
 } from '@shardex/shared/h5ad';
 import { RowEncoder } from '@shardex/shared/kernels';
-import type { CsrBlock } from '@shardex/shared/matrix';
+import { PLAIN_ARRAYS, type CsrBlock, type RowArrays } from '@shardex/shared/matrix';
 import { isRatioMethod } from '@shardex/shared/config';
 import { LogCountSums } from '@shardex/shared/stats';
 import { openByteSource } from '@shardex/shared/storage';
@@ -42,14 +42,15 @@ export async function runScan(scope: TaskScope, spec: ScanSpec): Promise<TaskOut
     const chunkHashes: [string, number, string][] = [];
     let bytesRead = 0;
     const descriptor = await matrixDescriptor(job);
+    const sums = new RowTotals(scope, spec, group);
     const rows = openRowSource(descriptor, source, {
+      arrays: sums.arrays,
       onRawChunk: (dataset, chunk, bytes) => {
         bytesRead += bytes.length;
         chunkHashes.push([dataset, chunk, createHash('sha256').update(bytes).digest('base64')]);
       },
       bandBytes: Math.max(64 << 20, Math.floor(assignment.memoryBytes / 4)),
     });
-    const sums = new RowTotals(scope, spec, group);
     for await (const block of rows.blocks(spec.rowBegin, spec.rowEnd, BLOCK_NONZEROS)) {
       if (runtime.signal.aborted) throw new CancelledError('the task was abandoned');
       sums.add(block);
@@ -106,6 +107,16 @@ class RowTotals {
     const maxNonzeros = Math.max(BLOCK_NONZEROS, nGenes);
     this.encoder = new RowEncoder(heap, job.valueKind, { nGenes, maxRows, maxNonzeros });
     this.regrouper = new RowRegrouper(job.nGroups);
+  }
+
+  /** Where rows are read to, so that `add` finds them in the heap. */
+  get arrays(): RowArrays {
+    const { encoder } = this;
+    return {
+      indices: (length) => encoder.roomForIndices(length) ?? PLAIN_ARRAYS.indices(length),
+      values: (type, length) => encoder.roomForValues(type, length) ?? PLAIN_ARRAYS.values(type, length),
+      firstIrregularRow: (rows, n) => encoder.firstIrregularRow(rows, n) ?? PLAIN_ARRAYS.firstIrregularRow(rows, n),
+    };
   }
 
   add(block: CsrBlock): void {

@@ -1,4 +1,4 @@
-import { float16ToNumber } from '../../matrix/index.js';
+import { float16ToNumber, type ValueArray, type ValueArrayConstructor } from '../../matrix/index.js';
 import type { ScalarType } from '../types.js';
 
 /** What elements become in memory: values or indices. */
@@ -7,11 +7,13 @@ export type ElementArray = Float32Array | Float64Array | Uint32Array;
 const BEYOND_U32 = 0xffffffff;
 const TWO_TO_32 = 2 ** 32;
 
-/** A fresh array of the type that values of `type` are held in: see `CsrBlock.values`. */
-export function newValueArray(type: ScalarType, length: number): Float32Array | Float64Array {
+/** What values of `type` are held in: see `CsrBlock.values`. */
+export function valueArrayOf(type: ScalarType): ValueArrayConstructor {
   const fitsSingle = type.kind === 'float' ? type.bytes === 4 : type.bytes <= 2;
-  return fitsSingle ? new Float32Array(length) : new Float64Array(length);
+  return fitsSingle ? Float32Array : Float64Array;
 }
+
+export const newValueArray = (type: ScalarType, length: number): ValueArray => new (valueArrayOf(type))(length);
 
 /** Whether the bytes of `type` (little-endian) can be used as elements of `array` as they are. */
 export function isSameRepresentation(type: ScalarType, array: ElementArray): boolean {
