@@ -164,6 +164,25 @@ export class BundleReader<Meta> {
     await this.readBlocks(entry, 0, bytesOf(target));
   }
 
+  /** Bytes that `u8Into` takes for elements [begin, end): whole checked blocks. */
+  roomForU8(name: string, begin: number, end: number): number {
+    const [first, last] = checkedBlocks(this.entry(name, 'u8'), begin, end);
+    return last - first;
+  }
+
+  /**
+   * Reads elements of a u8 array into memory that is there already.
+   *
+   * @param room - at least `roomForU8` bytes
+   * @returns the part of `room` that holds them
+   */
+  async u8Into(name: string, begin: number, end: number, room: Uint8Array): Promise<Uint8Array> {
+    const entry = this.entry(name, 'u8');
+    const [first, last] = checkedBlocks(entry, begin, end);
+    await this.readBlocks(entry, first, room.subarray(0, last - first));
+    return room.subarray(begin - first, end - first);
+  }
+
   async close(): Promise<void> {
     await this.source.close();
   }
@@ -187,9 +206,8 @@ export class BundleReader<Meta> {
     const width = constructor.BYTES_PER_ELEMENT;
     const byteBegin = begin * width;
     const byteEnd = (end ?? entry.length) * width;
-    // Widen to whole checked blocks, verify, then hand out the part that was asked for.
-    const blockBegin = Math.floor(byteBegin / CHECK_BYTES) * CHECK_BYTES;
-    const blockEnd = Math.min(Math.ceil(byteEnd / CHECK_BYTES) * CHECK_BYTES, entry.length * width);
+    // Whole blocks are read and verified; then the part is handed out that was asked for.
+    const [blockBegin, blockEnd] = checkedBlocks(entry, byteBegin, byteEnd);
     const bytes = new Uint8Array(Math.max(0, blockEnd - blockBegin));
     await this.readBlocks(entry, blockBegin, bytes);
     return new constructor(bytes.buffer, byteBegin - blockBegin, (byteEnd - byteBegin) / width);
@@ -205,6 +223,12 @@ export class BundleReader<Meta> {
     }
   }
 }
+
+/** First and end byte of the checked blocks that hold an array's bytes [begin, end). */
+const checkedBlocks = ({ dtype, length }: ArrayEntry, begin: number, end: number): readonly [number, number] => [
+  Math.floor(begin / CHECK_BYTES) * CHECK_BYTES,
+  Math.min(Math.ceil(end / CHECK_BYTES) * CHECK_BYTES, length * CONSTRUCTORS[dtype].BYTES_PER_ELEMENT),
+];
 
 const corrupt = (source: ByteSource, where: string): CorruptDataError =>
   new CorruptDataError(`${source.uri} is damaged (${where})`, {

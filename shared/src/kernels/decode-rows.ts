@@ -50,7 +50,7 @@ export class CompactRowDecoder {
   /**
    * Decodes rows of counts.
    *
-   * @param bytes - the rows' bytes
+   * @param bytes - the rows' bytes; copied into the heap unless they lie there
    * @param rowOffsets - nRows + 1 ascending offsets; `bytes` begins at rowOffsets[0]
    * @param geneBegin - genes below are left out, and genes are numbered from here
    * @param geneEnd - genes from here on are left out
@@ -76,14 +76,19 @@ export class CompactRowDecoder {
   ): number {
     const nRows = rowOffsets.length - 1;
     const base = rowOffsets[0];
+    const from = this.heap.holds(bytes) ? bytes.byteOffset : this.copyIn(bytes);
+    for (let row = 0; row <= nRows; row++) this.rowOffsets[row] = rowOffsets[row] - base;
+    const [offsets, to, genes] = [this.rowOffsets, this.indptr, this.indices].map(({ byteOffset }) => byteOffset);
+    this.heap.exports[kernel](from, offsets, nRows, geneBegin, geneEnd, to, genes, values.byteOffset);
+    return nRows;
+  }
+
+  /** @returns the address of the copy */
+  private copyIn(bytes: Uint8Array): number {
     // As far from a word's beginning as `bytes`: memory that threads may share is otherwise copied byte by byte.
     const shift = bytes.byteOffset % WORD_BYTES;
     this.source.set(bytes, shift);
-    for (let row = 0; row <= nRows; row++) this.rowOffsets[row] = rowOffsets[row] - base;
-    const { source, indptr, indices } = this;
-    const [from, offsets, to, genes] = [source, this.rowOffsets, indptr, indices].map(({ byteOffset }) => byteOffset);
-    this.heap.exports[kernel](from + shift, offsets, nRows, geneBegin, geneEnd, to, genes, values.byteOffset);
-    return nRows;
+    return this.source.byteOffset + shift;
   }
 }
 

@@ -38,7 +38,7 @@ interface Segment {
   readonly rowIds: Uint32Array;
   readonly rowOffsets: Uint32Array;
   readonly rowNonzeros: Uint32Array;
-  /** The range's bytes when they were read ahead. */
+  /** The range's bytes, in the heap, when they were read ahead. */
   bytes: Uint8Array | null;
 }
 
@@ -64,7 +64,7 @@ export class GroupRows {
   private readonly maxNonzeros: number;
 
   private constructor(
-    heap: KernelHeap,
+    private readonly heap: KernelHeap,
     private readonly segments: readonly Segment[],
     private readonly cells: CellTable,
     readonly groupBegin: number,
@@ -136,14 +136,21 @@ export class GroupRows {
     }
   }
 
+  /** Reads the whole range into the heap, unless that is too much. */
   private async prefetch(): Promise<void> {
-    let total = 0;
-    for (const { rowOffsets } of this.segments) total += rowOffsets[rowOffsets.length - 1] - rowOffsets[0];
-    if (total > this.options.prefetchBytes) return;
+    const { heap, segments, options } = this;
+    const rooms = segments.map(({ reader, rowOffsets }) =>
+      reader.roomForU8('rows', rowOffsets[0], rowOffsets[rowOffsets.length - 1]),
+    );
+    const total = rooms.reduce((sum, bytes) => sum + bytes, 0);
+    if (total > Math.min(options.prefetchBytes, heap.bytesAvailable / 2)) return;
+    // All at once: on remote storage each read is mostly waiting.
     await Promise.all(
-      this.segments.map(async (segment) => {
-        const { rowOffsets } = segment;
-        segment.bytes = await this.read(segment, rowOffsets[0], rowOffsets[rowOffsets.length - 1]);
+      segments.map(async (segment, i) => {
+        const { reader, rowOffsets } = segment;
+        const [begin, end] = [rowOffsets[0], rowOffsets[rowOffsets.length - 1]];
+        this.bytesRead += end - begin;
+        segment.bytes = await reader.u8Into('rows', begin, end, heap.uninitialised(Uint8Array, rooms[i]));
       }),
     );
   }
