@@ -64,7 +64,6 @@ export interface Hdf5Module {
   close_file(file: bigint): number;
   create_group(file: bigint, path: string, trackOrder: boolean): number;
   create_dataset(file: bigint, path: string, pointer: bigint, metadata: WriteMetadata): number;
-  create_vlen_str_dataset(file: bigint, path: string, texts: readonly string[], metadata: WriteMetadata): number;
   create_attribute(file: bigint, path: string, name: string, pointer: bigint, metadata: WriteMetadata): number;
   create_vlen_str_attribute(
     file: bigint,

@@ -143,11 +143,13 @@ export interface H5adWriter {
   abort(): Promise<void>;
 }
 
-/** Type of a column of a tidy table; `string` is stored as a dictionary in Parquet. */
+/** Type of a column of a tidy table; `string` is stored as a dictionary in Parquet, unless its texts are distinct. */
 export type TableColumnType = 'string' | 'f64' | 'f32' | 'i32' | 'u8';
 export interface TableColumn {
   readonly name: string;
   readonly type: TableColumnType;
+  /** Whether hardly a text occurs twice. Default false. */
+  readonly isDistinct?: boolean;
 }
 /** Values of one column for a run of rows: an array of strings, or the typed array of the column's type. */
 export type TableValues = readonly string[] | Float64Array | Float32Array | Int32Array | Uint8Array;

@@ -39,7 +39,7 @@ async function fillFrom(input: H5adMetadataSession, scope: ReductionScope, folde
     kept: await reader.u8('kept'),
   }));
   const table = await ParquetTableWriter.create(join(folder, CELLS_FILE), [
-    { name: 'cell', type: 'string' },
+    { name: 'cell', type: 'string', isDistinct: true },
     { name: 'perturbation', type: 'string' },
     { name: 'total', type: 'f64' },
     { name: 'n_genes', type: 'i32' },
