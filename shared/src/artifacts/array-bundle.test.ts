@@ -67,6 +67,30 @@ describe('a bundle', () => {
     await expect(reader.f64Into('large', memory)).rejects.toMatchObject({ tag: 'InvariantBroken' });
   });
 
+  it('reads ranges of bytes into memory that is there, and notices what is damaged in their blocks', async () => {
+    const large = Uint8Array.from({ length: 600_000 }, (_, i) => i % 251);
+    const bytes = joined(encodeBundle(null, { large }));
+    const reader = await BundleReader.open(inMemory(bytes));
+    for (const [begin, end] of [
+      [0, 600_000],
+      [262_143, 262_145],
+      [262_144, 300_000],
+      [599_999, 600_000],
+    ] as const) {
+      // prettier-ignore
+      const room = new Uint8Array(reader.roomForU8('large', begin, end) + 8).fill(9);
+      const found = await reader.u8Into('large', begin, end, room.subarray(0, room.length - 8));
+      expect(found).toEqual(large.subarray(begin, end));
+      expect(found.buffer).toBe(room.buffer);
+      expect([...room.subarray(-8)]).toEqual([9, 9, 9, 9, 9, 9, 9, 9]);
+    }
+    bytes[bytes.length - 1] ^= 1;
+    const room = new Uint8Array(reader.roomForU8('large', 590_000, 590_001));
+    await expect(reader.u8Into('large', 590_000, 590_001, room)).rejects.toThrow('is damaged (array "large")');
+    const sound = new Uint8Array(reader.roomForU8('large', 1000, 2000));
+    expect(await reader.u8Into('large', 1000, 2000, sound)).toEqual(large.subarray(1000, 2000));
+  });
+
   it('has the same bytes for the same content', () => {
     const make = (): Uint8Array => joined(encodeBundle({ a: 1 }, { x: Float64Array.of(1, 2), y: Uint8Array.of(3) }));
     expect(make()).toEqual(make());

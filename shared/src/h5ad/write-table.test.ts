@@ -2,7 +2,7 @@ import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { parquetReadObjects } from 'hyparquet';
+import { parquetMetadata, parquetReadObjects } from 'hyparquet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { InvalidInputError, InvariantBrokenError } from '../errors/index.js';
 import { CsvWriter, shortestFloat32 } from './write-csv.js';
@@ -36,11 +36,10 @@ const write = async (writer: TableWriter, rowsPerCall: number): Promise<void> =>
   for (let row = 0; row < 5; row += rowsPerCall) await writer.append(slice(row, row + rowsPerCall));
   await writer.close();
 };
-const readParquet = async (path: string): Promise<Record<string, unknown>[]> => {
-  const bytes = await readFile(path);
-  const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
-  return parquetReadObjects({ file });
-};
+const bufferOf = (bytes: Buffer): ArrayBuffer =>
+  bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
+const readParquet = async (path: string): Promise<Record<string, unknown>[]> =>
+  parquetReadObjects({ file: bufferOf(await readFile(path)) });
 
 describe('a table written as CSV', () => {
   it('quotes what needs it, leaves NaN empty and keeps every number', async () => {
@@ -79,6 +78,28 @@ describe('a table written as Parquet', () => {
     await write(await ParquetTableWriter.create(path, COLUMNS, 2), 5);
     const rows = await readParquet(path);
     COLUMNS.forEach(({ name }, i) => expect(rows.map((row) => row[name])).toEqual([...(ROWS[i] ?? [])]));
+  });
+
+  it('keeps distinct texts without a dictionary, and the others with one', async () => {
+    const path = join(folder, 'distinct.parquet');
+    const columns: TableColumn[] = [
+      { name: 'cell', type: 'string', isDistinct: true },
+      { name: 'perturbation', type: 'string' },
+    ];
+    const writer = await ParquetTableWriter.create(path, columns);
+    await writer.append([
+      ['c1', '', '中'],
+      ['KO1', 'KO1', 'KO2'],
+    ]);
+    await writer.close();
+    expect(await readParquet(path)).toEqual([
+      { cell: 'c1', perturbation: 'KO1' },
+      { cell: '', perturbation: 'KO1' },
+      { cell: '中', perturbation: 'KO2' },
+    ]);
+    const { row_groups: groups } = parquetMetadata(bufferOf(await readFile(path)));
+    const encodings = groups[0].columns.map(({ meta_data: column }) => column?.encodings);
+    expect(encodings).toEqual([['PLAIN'], ['PLAIN', 'RLE_DICTIONARY']]);
   });
 
   it('has the same bytes whatever bits its NaNs have', async () => {

@@ -35,3 +35,12 @@ export function accumulateMeasuresReference(
     }
   }
 }
+
+/** The plain twin of the kernel `weightedRowSums`: Σ_k values[row·K + k] weights[k] of each row, even and odd k apart. */
+export function weightedRowSumsReference(values: ArrayLike<number>, weights: ArrayLike<number>): number[] {
+  return Array.from({ length: values.length / weights.length }, (_, row) => {
+    const sums = [0, 0];
+    for (let k = 0; k < weights.length; k++) sums[k % 2] += values[row * weights.length + k] * weights[k];
+    return sums[0] + sums[1];
+  });
+}

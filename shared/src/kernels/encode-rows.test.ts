@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { MAX_COMPACT_BYTES } from './compact-rows.js';
 import { encodeRowsReference } from './encode-rows.reference.js';
 import { RowEncoder, type FileRows } from './encode-rows.js';
+import { firstIrregularRow } from '../matrix/index.js';
 import { KernelHeap } from './kernel-heap.js';
 
 const N_GENES = 70_001;
@@ -104,5 +105,87 @@ describe('a value that is refused', () => {
       encoder.add(fileRows([[[70_000, 70_000]]], Float64Array), Int32Array.of(0), 0);
       expect(encoder.encoded).toHaveLength(MAX_COMPACT_BYTES[kind]);
     }
+  });
+});
+
+/** Reads rows into the encoder's own arrays, from some element on, as a row source does. */
+const readInto = (encoder: RowEncoder, rows: FileRows, begin: number): FileRows => {
+  const n = rows.indices.length;
+  const type = rows.values instanceof Float32Array ? Float32Array : Float64Array;
+  const indices = encoder.roomForIndices(begin + n)?.subarray(begin);
+  const values = encoder.roomForValues(type, begin + n)?.subarray(begin);
+  indices?.set(rows.indices);
+  values?.set(rows.values);
+  return { ...rows, indices: indices ?? rows.indices, values: values ?? rows.values };
+};
+
+describe.each([
+  ['count', Float64Array] as const,
+  ['count', Float32Array] as const,
+  ['real', Float64Array] as const,
+  ['real', Float32Array] as const,
+])('rows of kind %s that are read into the encoder', (kind, arrayType) => {
+  const blocks = fc.tuple(rowsOf(single), fc.integer({ min: 0, max: 5 }));
+
+  it('are encoded as others are', () => {
+    const heap = KernelHeap.create();
+    const groups = Int32Array.from({ length: 8 }, () => 0);
+    fc.assert(
+      fc.property(fc.array(blocks, { minLength: 1, maxLength: 3 }), (some) => {
+        heap.scoped(() => {
+          const encodedBy = (read: boolean): number[] =>
+            heap.scoped(() => {
+              const encoder = new RowEncoder(heap, kind, limits);
+              for (const [rows, begin] of some) {
+                const block = fileRows(rows, arrayType);
+                expect(encoder.add(read ? readInto(encoder, block, begin) : block, groups, 0).refused).toBe(-1);
+              }
+              return [...encoder.encoded];
+            });
+          expect(encodedBy(true)).toEqual(encodedBy(false));
+        });
+      }),
+      { seed: 2, numRuns: 60 },
+    );
+  });
+
+  it('are looked over as the plain twin does it', () => {
+    const heap = KernelHeap.create();
+    const defect = fc.record({
+      at: fc.nat(239),
+      index: fc.option(fc.constantFrom(0, 5, N_GENES - 1, N_GENES, 2 ** 32 - 1)),
+      value: fc.option(fc.constantFrom(0, -0, NaN)),
+    });
+    let irregular = 0;
+    fc.assert(
+      fc.property(blocks, fc.array(defect, { maxLength: 2 }), ([rows, begin], defects) => {
+        heap.scoped(() => {
+          const encoder = new RowEncoder(heap, kind, limits);
+          const block = readInto(encoder, fileRows(rows, arrayType), begin);
+          for (const { at, index, value } of defects) {
+            const place = at % Math.max(1, block.indices.length);
+            if (index !== null) block.indices[place] = index;
+            if (value !== null) block.values[place] = value;
+          }
+          const found = encoder.firstIrregularRow(block, N_GENES);
+          const isHeld = kind === 'count' || arrayType === Float64Array;
+          const expected = firstIrregularRow(block, N_GENES);
+          if (expected < block.nRows) irregular++;
+          expect(found).toBe(isHeld ? expected : null);
+        });
+      }),
+      { seed: 3, numRuns: 300 },
+    );
+    expect(irregular).toBeGreaterThan(100);
+  });
+});
+
+describe('arrays of the encoder', () => {
+  it('are none where they would be too long, or are not taken as they are', () => {
+    const encoder = new RowEncoder(KernelHeap.create(), 'real', limits);
+    expect(encoder.roomForIndices(2 ** 24)).toBeNull();
+    expect(encoder.roomForValues(Float64Array, 2 ** 24)).toBeNull();
+    expect(encoder.roomForValues(Float32Array, 1)).toBeNull();
+    expect(encoder.roomForValues(Float64Array, 7)).toHaveLength(7);
   });
 });

@@ -102,8 +102,9 @@ export class RowEncoder {
     const { heap } = this;
     if (!heap.holds(indices) || !heap.holds(values)) return null;
     this.indptr.set(indptr.subarray(0, nRows + 1));
-    const look = heap.exports[values instanceof Float32Array ? 'firstIrregularRow32' : 'firstIrregularRow64'];
-    return look(this.indptr.byteOffset, indices.byteOffset, values.byteOffset, nRows, nColumns) >>> 0;
+    const kernel = values instanceof Float32Array ? 'firstIrregularRow32' : 'firstIrregularRow64';
+    const [at, columns] = [this.indptr.byteOffset, indices.byteOffset];
+    return heap.exports[kernel](at, columns, values.byteOffset, nRows, nColumns) >>> 0;
   }
 
   /** The rows kept so far; in the heap, valid until the next call of `add`. */

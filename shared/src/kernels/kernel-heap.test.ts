@@ -21,6 +21,33 @@ describe('the kernel heap', () => {
     expect(heap.u32(300).every((value) => value === 0)).toBe(true);
   });
 
+  it('zeroes arrays and nothing beside them', () => {
+    const heap = KernelHeap.create();
+    const [before, first, second, after] = [heap.f64(2), heap.f64(3), heap.i64(2), heap.u8(16)];
+    for (const view of [before, first, after]) view.fill(7);
+    second.fill(7n);
+    heap.zero(first, second.subarray(0, 1));
+    expect([...before, ...first, ...second, ...after].map(Number)).toEqual([
+      7,
+      7,
+      0,
+      0,
+      0,
+      0,
+      7,
+      ...Array<number>(16).fill(7),
+    ]);
+  });
+
+  it('knows the arrays that lie in it, those made before it grew too', () => {
+    const heap = KernelHeap.create();
+    const early = heap.f64(1);
+    const late = heap.f64(8 * MEBIBYTE);
+    expect([early, late, late.subarray(5)].map((view) => heap.holds(view))).toEqual([true, true, true]);
+    expect(heap.holds(new Float64Array(1))).toBe(false);
+    expect(heap.holds(KernelHeap.create().f64(1))).toBe(false);
+  });
+
   it('keeps earlier views valid when it grows', () => {
     const heap = KernelHeap.create();
     const early = heap.copyF64([1, 2, 3]);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { accumulateMeasuresReference } from './accumulate-measures.reference.js';
+import { accumulateMeasuresReference, weightedRowSumsReference } from './accumulate-measures.reference.js';
 import { MeasureAccumulator } from './accumulate-measures.js';
 import { fitIntercepts, isConverged, isEmptyArm } from './fit-intercepts.js';
 import type { HeapRows } from './heap-rows.js';
@@ -133,6 +133,28 @@ describe('accumulating measures', () => {
     let direct = 0;
     for (const cell of cells) direct += cell.counts[0] / cell.s;
     expect(Math.abs(normalisedTotals(heap, accumulator, nodes)[0] / direct - 1)).toBeLessThan(1e-11);
+  });
+});
+
+describe('sums over nodes', () => {
+  it('equal their plain twin to the bit', () => {
+    const finite = fc.double({ min: -1e9, max: 1e9, noNaN: true });
+    const table = fc.integer({ min: 1, max: 8 }).chain((halfOfNodes) => {
+      const row = fc.array(finite, { minLength: 2 * halfOfNodes, maxLength: 2 * halfOfNodes });
+      return fc.record({ weights: row, rows: fc.array(row, { minLength: 1, maxLength: 9 }) });
+    });
+    const heap = KernelHeap.create();
+    fc.assert(
+      fc.property(table, ({ weights, rows }) => {
+        heap.scoped(() => {
+          const [values, factors, sums] = [heap.copyF64(rows.flat()), heap.copyF64(weights), heap.f64(rows.length)];
+          const [at, by, to] = [values, factors, sums].map(({ byteOffset }) => byteOffset);
+          heap.exports.weightedRowSums(at, rows.length, weights.length, by, to);
+          expect([...sums]).toEqual(weightedRowSumsReference(rows.flat(), weights));
+        });
+      }),
+      SEED,
+    );
   });
 });
 

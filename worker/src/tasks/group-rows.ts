@@ -145,14 +145,18 @@ export class GroupRows {
     const total = rooms.reduce((sum, bytes) => sum + bytes, 0);
     if (total > Math.min(options.prefetchBytes, heap.bytesAvailable / 2)) return;
     // All at once: on remote storage each read is mostly waiting.
-    await Promise.all(
-      segments.map(async (segment, i) => {
-        const { reader, rowOffsets } = segment;
-        const [begin, end] = [rowOffsets[0], rowOffsets[rowOffsets.length - 1]];
-        this.bytesRead += end - begin;
-        segment.bytes = await reader.u8Into('rows', begin, end, heap.uninitialised(Uint8Array, rooms[i]));
-      }),
-    );
+    const reads = segments.map(async (segment, i) => {
+      const { reader, rowOffsets } = segment;
+      const [begin, end] = [rowOffsets[0], rowOffsets[rowOffsets.length - 1]];
+      this.bytesRead += end - begin;
+      segment.bytes = await reader.u8Into('rows', begin, end, heap.uninitialised(Uint8Array, rooms[i]));
+    });
+    try {
+      await Promise.all(reads);
+    } finally {
+      // After a failure the next task gets the heap: nothing may still be written into it.
+      await Promise.allSettled(reads);
+    }
   }
 
   private async read(segment: Segment, begin: number, end: number): Promise<Uint8Array> {
