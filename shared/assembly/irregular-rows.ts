@@ -22,43 +22,38 @@ function areInOrder(columns: usize, begin: usize, end: usize, nColumns: u32): bo
 
 // @ts-ignore: decorator
 @inline
-function haveZeros32(values: usize, begin: usize, end: usize): bool {
+function haveZeros<T extends number>(values: usize, begin: usize, end: usize): bool {
+  const lanes = 16 / sizeof<T>();
   let found = i32x4.splat(0);
   let i = begin;
-  for (; i + 4 <= end; i += 4) found = v128.or(found, f32x4.eq(v128.load(values + (i << 2)), f32x4.splat(0)));
-  for (; i < end; i++) if (load<f32>(values + (i << 2)) == 0) return true;
-  return v128.any_true(found);
-}
-
-// @ts-ignore: decorator
-@inline
-function haveZeros64(values: usize, begin: usize, end: usize): bool {
-  let found = i32x4.splat(0);
-  let i = begin;
-  for (; i + 2 <= end; i += 2) found = v128.or(found, f64x2.eq(v128.load(values + (i << 3)), f64x2.splat(0)));
-  for (; i < end; i++) if (load<f64>(values + (i << 3)) == 0) return true;
+  for (; i + lanes <= end; i += lanes) {
+    found = v128.or(found, v128.eq<T>(v128.load(values + i * sizeof<T>()), v128.splat<T>(<T>0)));
+  }
+  for (; i < end; i++) if (load<T>(values + i * sizeof<T>()) == <T>0) return true;
   return v128.any_true(found);
 }
 
 /**
  * The first row that is not strictly ascending, within range and free of zeros; nRows when all are. indptr: u32 nRows + 1.
- * columns: u32. values: f32.
+ * columns: u32.
  */
-export function firstIrregularRow32(indptr: usize, columns: usize, values: usize, nRows: u32, nColumns: u32): u32 {
+// @ts-ignore: decorator
+@inline
+function firstIrregularRow<T extends number>(
+  indptr: usize, columns: usize, values: usize, nRows: u32, nColumns: u32,
+): u32 {
   for (let row: u32 = 0; row < nRows; row++) {
     const begin = <usize>load<u32>(indptr + (<usize>row << 2));
     const end = <usize>load<u32>(indptr + (<usize>row << 2), 4);
-    if (!areInOrder(columns, begin, end, nColumns) || haveZeros32(values, begin, end)) return row;
+    if (!areInOrder(columns, begin, end, nColumns) || haveZeros<T>(values, begin, end)) return row;
   }
   return nRows;
 }
 
-/** The same of values f64. */
+export function firstIrregularRow32(indptr: usize, columns: usize, values: usize, nRows: u32, nColumns: u32): u32 {
+  return firstIrregularRow<f32>(indptr, columns, values, nRows, nColumns);
+}
+
 export function firstIrregularRow64(indptr: usize, columns: usize, values: usize, nRows: u32, nColumns: u32): u32 {
-  for (let row: u32 = 0; row < nRows; row++) {
-    const begin = <usize>load<u32>(indptr + (<usize>row << 2));
-    const end = <usize>load<u32>(indptr + (<usize>row << 2), 4);
-    if (!areInOrder(columns, begin, end, nColumns) || haveZeros64(values, begin, end)) return row;
-  }
-  return nRows;
+  return firstIrregularRow<f64>(indptr, columns, values, nRows, nColumns);
 }
