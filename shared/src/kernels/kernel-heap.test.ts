@@ -27,6 +27,7 @@ describe('the kernel heap', () => {
     for (const view of [before, first, after]) view.fill(7);
     second.fill(7n);
     heap.zero(first, second.subarray(0, 1));
+    expect(() => heap.zero(new Float64Array(1))).toThrow(InvariantBrokenError);
     expect([...before, ...first, ...second, ...after].map(Number)).toEqual([
       7,
       7,

@@ -133,9 +133,16 @@ export class KernelHeap {
     return this.buffers.has(buffer);
   }
 
-  /** Sets every element of arrays in the heap to 0: several times faster than their `fill`. */
-  zero(...arrays: readonly { readonly byteOffset: number; readonly byteLength: number }[]): void {
-    for (const { byteOffset, byteLength } of arrays) this.exports.zeroBytes(byteOffset, byteLength);
+  /**
+   * Sets every element of arrays to 0: several times faster than their `fill`.
+   *
+   * @throws InvariantBrokenError for an array outside the heap
+   */
+  zero(...arrays: readonly ArrayBufferView[]): void {
+    for (const array of arrays) {
+      if (!this.holds(array)) throw new InvariantBrokenError('an array to be zeroed is not in the heap');
+      this.exports.zeroBytes(array.byteOffset, array.byteLength);
+    }
   }
 
   /** The present top of the stack, for `release`. */

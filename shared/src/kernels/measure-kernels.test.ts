@@ -133,6 +133,9 @@ describe('accumulating measures', () => {
     let direct = 0;
     for (const cell of cells) direct += cell.counts[0] / cell.s;
     expect(Math.abs(normalisedTotals(heap, accumulator, nodes)[0] / direct - 1)).toBeLessThan(1e-11);
+    // Measures that were read back lie outside the heap.
+    const outside = { ...accumulator, nGenes: 1, S: Float64Array.from(accumulator.S) };
+    expect(normalisedTotals(heap, outside, nodes)).toEqual(normalisedTotals(heap, accumulator, nodes));
   });
 });
 

@@ -120,7 +120,7 @@ export function inverseSizeFactors(heap: KernelHeap, measures: GroupMeasures, no
   return sumsOverNodes(heap, measures.N, 1, nodes, (s) => s)[0];
 }
 
-/** Σ_i v_i / f(s_i) of every gene, from the sums Σ_i v_i l_k(log s_i), which lie in the heap. */
+/** Σ_i v_i / f(s_i) of every gene, from the sums Σ_i v_i l_k(log s_i), which are copied into the heap unless they lie there. */
 function sumsOverNodes(
   heap: KernelHeap,
   sums: Float64Array,
@@ -129,9 +129,10 @@ function sumsOverNodes(
   f: (s: number) => number,
 ): Float64Array {
   return heap.scoped(() => {
+    const values = heap.holds(sums) ? sums : heap.copyF64(sums);
     const weights = heap.copyF64(sizeFactors.map((s) => 1 / f(s)));
     const totals = heap.uninitialised(Float64Array, nGenes);
-    heap.exports.weightedRowSums(sums.byteOffset, nGenes, count, weights.byteOffset, totals.byteOffset);
+    heap.exports.weightedRowSums(values.byteOffset, nGenes, count, weights.byteOffset, totals.byteOffset);
     return Float64Array.from(totals);
   });
 }
