@@ -134,7 +134,8 @@ describe('accumulating measures', () => {
     for (const cell of cells) direct += cell.counts[0] / cell.s;
     expect(Math.abs(normalisedTotals(heap, accumulator, nodes)[0] / direct - 1)).toBeLessThan(1e-11);
     // Measures that were read back lie outside the heap.
-    const outside = { ...accumulator, nGenes: 1, S: Float64Array.from(accumulator.S) };
+    const { nGenes, nNodes, nCells, N, sumCounts } = accumulator;
+    const outside = { nGenes, nNodes, nCells, N, sumCounts, S: Float64Array.from(accumulator.S) };
     expect(normalisedTotals(heap, outside, nodes)).toEqual(normalisedTotals(heap, accumulator, nodes));
   });
 });

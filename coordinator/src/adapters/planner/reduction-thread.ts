@@ -1,6 +1,6 @@
 import { parentPort } from 'node:worker_threads';
 import { toShardexError } from '@shardex/shared/errors';
-import { prepareH5adMetadata, prepareH5adWriting } from '@shardex/shared/h5ad';
+import { prepareH5adWriting } from '@shardex/shared/h5ad';
 import { reduceGeneMeans } from '../reductions/gene-means.js';
 import { reduceShrinkPrior } from '../reductions/shrink-prior.js';
 import { reduceSizeFactors } from '../reductions/size-factors.js';
@@ -35,8 +35,6 @@ async function run(order: ReductionOrder): Promise<readonly string[]> {
     case 'size-factors':
       return reduceSizeFactors(scope);
     case 'trend':
-      // Names of cells are read next, while fits keep the processors busy; this leaves all but one of them idle.
-      prepareH5adMetadata();
       return reduceTrend(scope);
     case 'shrink-prior':
       return reduceShrinkPrior(scope);
