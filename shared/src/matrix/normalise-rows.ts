@@ -17,6 +17,7 @@ export interface RowArrays {
   firstIrregularRow(rows: RawRows, nColumns: number): number;
 }
 
+/** New arrays of JavaScript, looked over by plain code. */
 export const PLAIN_ARRAYS: RowArrays = {
   indices: (length) => new Uint32Array(length),
   values: (constructor, length) => new constructor(length),

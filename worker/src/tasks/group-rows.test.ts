@@ -41,10 +41,16 @@ const open = async (heap: KernelHeap, sources: readonly ByteSource[], prefetchBy
 describe('the rows of a group', () => {
   it.each([
     ['read ahead into the heap', 1e6],
+    ['read ahead beside a heap that is full', 1e6, 0],
     ['streamed', 0],
-  ])('come in the order of the file when they are %s', async (_, prefetchBytes) => {
+  ])('come in the order of the file when they are %s', async (_, prefetchBytes, bytesLeft = 2 ** 20) => {
     const sources = [0, 1].map((rowId) => sourceOf(scanOf(rowId), Promise.resolve()));
-    const rows = await open(KernelHeap.create(), sources, prefetchBytes);
+    const trial = KernelHeap.create();
+    await open(trial, sources, 0);
+    const heap = KernelHeap.create();
+    heap.uninitialised(Uint8Array, heap.bytesAvailable - (trial.bytesInUse - heap.bytesInUse) - bytesLeft);
+    const rows = await open(heap, sources, prefetchBytes);
+    if (prefetchBytes > 0) expect(heap.bytesAvailable < bytesLeft).toBe(bytesLeft > 0);
     const found: number[][] = [];
     for await (const { rows: block, cells, sizeFactors } of rows.blocks(0)) {
       const counts = 'counts' in block ? block.counts : expect.fail('no counts');

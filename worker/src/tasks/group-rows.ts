@@ -38,7 +38,7 @@ interface Segment {
   readonly rowIds: Uint32Array;
   readonly rowOffsets: Uint32Array;
   readonly rowNonzeros: Uint32Array;
-  /** The range's bytes, in the heap, when they were read ahead. */
+  /** The range's bytes when they were read ahead. */
   bytes: Uint8Array | null;
 }
 
@@ -136,20 +136,21 @@ export class GroupRows {
     }
   }
 
-  /** Reads the whole range into the heap, unless that is too much. */
+  /** Reads the whole range unless that is too much: into the heap, where its checked blocks leave room for the task's own arrays. */
   private async prefetch(): Promise<void> {
     const { heap, segments, options } = this;
-    const rooms = segments.map(({ reader, rowOffsets }) =>
-      reader.roomForU8('rows', rowOffsets[0], rowOffsets[rowOffsets.length - 1]),
-    );
-    const total = rooms.reduce((sum, bytes) => sum + bytes, 0);
-    if (total > Math.min(options.prefetchBytes, heap.bytesAvailable / 2)) return;
-    // All at once: on remote storage each read is mostly waiting.
-    const reads = segments.map(async (segment, i) => {
+    const ranges = segments.map((segment) => {
       const { reader, rowOffsets } = segment;
       const [begin, end] = [rowOffsets[0], rowOffsets[rowOffsets.length - 1]];
+      return { segment, begin, end, room: reader.roomForU8('rows', begin, end) };
+    });
+    if (ranges.reduce((sum, { begin, end }) => sum + end - begin, 0) > options.prefetchBytes) return;
+    const isHeapWide = ranges.reduce((sum, { room }) => sum + room, 0) <= heap.bytesAvailable / 2;
+    // All at once: on remote storage each read is mostly waiting.
+    const reads = ranges.map(async ({ segment, begin, end, room }) => {
+      const target = isHeapWide ? heap.uninitialised(Uint8Array, room) : new Uint8Array(room);
       this.bytesRead += end - begin;
-      segment.bytes = await reader.u8Into('rows', begin, end, heap.uninitialised(Uint8Array, rooms[i]));
+      segment.bytes = await segment.reader.u8Into('rows', begin, end, target);
     });
     try {
       await Promise.all(reads);

@@ -13,6 +13,7 @@ export function valueArrayOf(type: ScalarType): ValueArrayConstructor {
   return fitsSingle ? Float32Array : Float64Array;
 }
 
+/** A fresh array of that type. */
 export const newValueArray = (type: ScalarType, length: number): ValueArray => new (valueArrayOf(type))(length);
 
 /** Whether the bytes of `type` (little-endian) can be used as elements of `array` as they are. */
