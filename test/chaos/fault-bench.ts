@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { expect, vi } from 'vitest';
 import { JobService } from '@shardex/proto';
 import { connectRpc, unaryCall } from '@shardex/shared/rpc';
-import { addressOf, freePort, LoggingProcess, type LogLine } from '../support/standing-cluster.js';
+import { acceptedJob, addressOf, freePort, LoggingProcess, type LogLine } from '../support/standing-cluster.js';
 import { hashes, shardex } from '../support/shardex.js';
 import { descriptorsBeyond, MARK, markedProcesses, openDescriptors } from './leaks.js';
 
@@ -135,18 +135,12 @@ export class FaultBench {
     output: string,
     { more = [], within }: { readonly more?: readonly string[]; readonly within?: readonly string[] } = {},
   ): Promise<string> {
-    const from = coordinator.lines.length;
     const place = ['--out', output, '--coordinator', await addressOf(coordinator)];
-    const client = this.start(
-      ['de', this.screen, ...place, '--quiet', ...more],
-      within === undefined ? {} : { within },
-    );
-    const submitted = coordinator.said((line) => line.event === 'job-submitted', from);
-    const refused = client.exited.then(() => Promise.reject(new Error(`it was not submitted: ${client.stderr}`)));
-    const { job } = await Promise.race([submitted, refused]);
+    const client = this.start(['de', this.screen, ...place, '--json', ...more], within === undefined ? {} : { within });
+    const job = await acceptedJob(client);
     client.kill('SIGKILL');
     await client.exited;
-    return String(job);
+    return job;
   }
 
   /**

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { addressOf, freePort, LoggingProcess, type LogLine } from '../support/standing-cluster.js';
+import { acceptedJob, addressOf, freePort, LoggingProcess, type LogLine } from '../support/standing-cluster.js';
 import { hashes, runCluster, shardex, simulatedScreen } from '../support/shardex.js';
 
 const FILES = ['nb_glm.h5ad', 'wilcoxon.h5ad', 't_test.h5ad', 'cells.parquet'];
@@ -46,12 +46,12 @@ const isTasks = (stage: string): boolean => ['scan', 'control', 'dispersion', 'f
 const ended = (line: LogLine): boolean => ['job-succeeded', 'job-failed', 'job-cancelled'].includes(String(line.event));
 
 /** Submits a job and returns as soon as it is accepted; nobody follows it. */
-async function submit(address: string, output: string, coordinator: LoggingProcess): Promise<string> {
-  const client = start('de', screen, '--out', output, '--coordinator', address, '--quiet');
-  const { job } = await coordinator.said((line) => line.event === 'job-submitted');
+async function submit(address: string, output: string): Promise<string> {
+  const client = start('de', screen, '--out', output, '--coordinator', address, '--json');
+  const job = await acceptedJob(client);
   client.kill('SIGKILL');
   await client.exited;
-  return String(job);
+  return job;
 }
 
 const shown = async (output: string): Promise<string[]> =>
@@ -66,7 +66,7 @@ describe('a coordinator that is killed', () => {
     const address = await addressOf(first);
     const workers = [startWorker(address), startWorker(address)];
     await Promise.all(workers.map((worker) => worker.said((line) => line.text === 'registered')));
-    const job = await submit(address, output, first);
+    const job = await submit(address, output);
     await first.said(reached(stage));
     first.kill('SIGKILL');
     await first.exited;
@@ -103,7 +103,7 @@ describe('a coordinator that is killed', () => {
     const address = await addressOf(coordinator);
     const jobs: string[] = [];
     for (const name of ['one', 'two', 'three']) {
-      jobs.push(await submit(address, join(folder, `often-${name}`), coordinator));
+      jobs.push(await submit(address, join(folder, `often-${name}`)));
       coordinator.kill(name === 'two' ? 'SIGTERM' : 'SIGKILL');
       await coordinator.exited;
       coordinator = await startCoordinator(state, address);
@@ -132,7 +132,7 @@ describe('workers that are killed', () => {
     const coordinator = await startCoordinator(join(folder, 'state-workers'));
     const address = await addressOf(coordinator);
     const victim = startWorker(address);
-    const job = await submit(address, output, coordinator);
+    const job = await submit(address, output);
     const granted = (line: LogLine): boolean => line.event === 'task-granted' && line['stage'] === stage;
     await coordinator.said(granted);
     victim.kill('SIGKILL');
@@ -147,7 +147,7 @@ describe('workers that are killed', () => {
     const coordinator = await startCoordinator(join(folder, 'state-drained'));
     const address = await addressOf(coordinator);
     const leaving = startWorker(address);
-    await submit(address, output, coordinator);
+    await submit(address, output);
     await coordinator.said((line) => line.event === 'task-granted');
     leaving.kill('SIGTERM');
     expect(await leaving.exited).toBe(0);
@@ -184,7 +184,7 @@ describe('a task that costs two workers', () => {
     const output = join(folder, 'split');
     const coordinator = await startCoordinator(join(folder, 'state-split'));
     const address = await addressOf(coordinator);
-    const job = await submit(address, output, coordinator);
+    const job = await submit(address, output);
     await killTwo(coordinator, address, stage);
     startWorker(address);
     expect(await coordinator.said(ended), coordinator.stderr).toMatchObject({ event: 'job-succeeded', job });
@@ -197,7 +197,7 @@ describe('a task that costs two workers', () => {
     const output = join(folder, 'split-killed');
     const first = await startCoordinator(state);
     const address = await addressOf(first);
-    await submit(address, output, first);
+    await submit(address, output);
     await killTwo(first, address, 'scan');
     startWorker(address);
     await first.said((line) => line.event === 'task-done');
@@ -217,7 +217,7 @@ describe('scratch that is lost while a job runs', () => {
     const coordinator = await startCoordinator(join(folder, 'state-scratch'));
     const address = await addressOf(coordinator);
     const first = startWorker(address);
-    const job = await submit(address, output, coordinator);
+    const job = await submit(address, output);
     await coordinator.said((line) => line.event === 'task-granted' && line['stage'] === stage);
     // Whoever has read it before may not need it again.
     first.kill('SIGKILL');
@@ -276,7 +276,7 @@ describe('a job that is cancelled', () => {
     const coordinator = await startCoordinator(join(folder, 'state-cancelled'));
     const address = await addressOf(coordinator);
     startWorker(address);
-    const job = await submit(address, output, coordinator);
+    const job = await submit(address, output);
     await coordinator.said((line) => line.event === 'task-granted' && line['stage'] === 'scan');
     expect((await shardex(['cancel', job, '--coordinator', address])).exitCode).toBe(0);
     expect(await coordinator.said(ended)).toMatchObject({ event: 'job-cancelled', job });

@@ -87,6 +87,18 @@ export async function addressOf(coordinator: LoggingProcess): Promise<string> {
   return String(address);
 }
 
+/**
+ * The job that a client was started to submit, once it is accepted: the coordinator has answered, so it is on record. The
+ * coordinator's own log tells of it earlier, when a kill may still lose it.
+ *
+ * @param client - `de` with `--json`
+ * @throws when the client ends before
+ */
+export async function acceptedJob(client: LoggingProcess): Promise<string> {
+  const { job } = await client.said((line) => line['job'] !== undefined);
+  return String(job);
+}
+
 /** A port of the loopback interface that nobody listens at. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
