@@ -227,6 +227,21 @@ describe('a job over gRPC', () => {
     expect((await follow(client, id)).at(-1)?.job?.state).toBe(JobState.CANCELLED);
   });
 
+  it('takes a job into the folder of one that has just ended once that one has let go of it', async () => {
+    const letGo = deferred();
+    const { client, planner } = await start({ conclude: () => letGo.promise });
+    const { id } = await submit(client);
+    await unaryCall(client, JobService.method.cancelJob, { jobId: id, reason: '' });
+    expect((await follow(client, id)).at(-1)?.job?.state).toBe(JobState.CANCELLED);
+    const next = submit(client);
+    // Calls of one connection arrive in order: when this one is answered, the submission has come.
+    await unaryCall(client, JobService.method.listJobs, {});
+    expect(planner.asked).toEqual(['prepare screen.h5ad', 'plan scan']);
+    letGo.resolve();
+    await next;
+    expect(planner.asked.slice(2, 4)).toEqual([`conclude cancelled ${id}`, 'prepare screen.h5ad']);
+  });
+
   it('refuses bad input with the sentence, the hint and the details', async () => {
     const { client } = await start();
     const error = await failureOf(unaryCall(client, JobService.method.submitJob, { spec: spec('bad.h5ad') }));

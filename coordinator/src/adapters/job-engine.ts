@@ -123,6 +123,8 @@ export class JobEngine {
   /** @throws what the planner finds wrong with the submission */
   async submit(spec: JobSpec): Promise<JobView> {
     this.#assertRunning();
+    // Whoever was just told that a job is over may submit the next one into its folder.
+    await this.#work.vacated(spec.parameters.output);
     const jobId = this.#parts.ids.jobId(this.#parts.clock.nowMs());
     const prepared = await this.#parts.planner.prepare(jobId, spec).catch((error: unknown) => {
       throw toShardexError(error, 'planning the job');

@@ -41,6 +41,8 @@ export class JobWork {
   readonly #unrestored = new Map<JobId, Promise<void> | null>();
   readonly #controllers = new Map<JobId, AbortController>();
   readonly #running = new Set<Promise<void>>();
+  /** By output folder: how the planner lets go of the job that had it. */
+  readonly #leaving = new Map<string, Promise<void>>();
   #closed = false;
 
   /** @param recorded - resolves when what was decided so far is on record */
@@ -126,12 +128,22 @@ export class JobWork {
   release(jobId: JobId): void {
     this.#controllers.delete(jobId);
     const end = endOf(this.#job(jobId));
-    const concluded = this.#recorded().then(() => this.#planner.conclude(jobId, end));
-    this.#track(
-      concluded.catch((error: unknown) => {
+    const concluded = this.#recorded()
+      .then(() => this.#planner.conclude(jobId, end))
+      .catch((error: unknown) => {
         this.#logger.error('the planner could not let go of a job', { job: jobId, error });
-      }),
-    );
+      });
+    const { output } = this.#job(jobId).spec.parameters;
+    const left = concluded.then(() => {
+      if (this.#leaving.get(output) === left) this.#leaving.delete(output);
+    });
+    this.#leaving.set(output, left);
+    this.#track(left);
+  }
+
+  /** Resolves when no job that has ended is still being let go of in this output folder. */
+  async vacated(output: string): Promise<void> {
+    await this.#leaving.get(output);
   }
 
   /** Resolves when everything that is under way has ended. */

@@ -25,6 +25,8 @@ export interface Script {
     signal: AbortSignal,
     report: (fraction: number) => void,
   ) => Promise<ReductionReport>;
+  /** Awaited when a job is let go of. */
+  readonly conclude?: () => Promise<void>;
   readonly results?: readonly Uint8Array[];
 }
 
@@ -134,6 +136,7 @@ export class ScriptedPlanner implements JobPlanner {
   }
 
   async conclude(jobId: JobId, end: JobEnd): Promise<void> {
+    await this.#script.conclude?.();
     this.asked.push(`conclude ${end.state} ${jobId}`);
   }
 

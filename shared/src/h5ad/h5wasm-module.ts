@@ -30,6 +30,11 @@ export async function loadH5wasm(): Promise<H5Module> {
   return loading;
 }
 
+/** Resolves when no loading is under way: a thread that is ended meanwhile leaves the file open that it is just reading. */
+export async function h5wasmSettled(): Promise<void> {
+  await loading?.catch(() => undefined);
+}
+
 async function load(): Promise<H5Module> {
   // Imported when it is needed: most threads read matrices only and do without the library and its memory.
   const library = await import('h5wasm/node');

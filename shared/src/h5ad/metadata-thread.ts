@@ -1,7 +1,7 @@
 import { getHeapStatistics } from 'node:v8';
 import { parentPort, workerData } from 'node:worker_threads';
 import { toShardexError, type ErrorDetails, type ErrorTag } from '../errors/index.js';
-import { countReadsIn, loadH5wasm, type ReadCounter } from './h5wasm-module.js';
+import { countReadsIn, h5wasmSettled, loadH5wasm, type ReadCounter } from './h5wasm-module.js';
 import { MetadataFile } from './read-metadata.js';
 import type { H5adMetadata, MetadataRequest } from './types.js';
 
@@ -48,6 +48,7 @@ async function close(): Promise<MetadataReply> {
   const file = await opening?.catch(() => null);
   opening = null;
   await file?.close();
+  await h5wasmSettled();
   const { total_heap_size, external_memory } = getHeapStatistics();
   return { closed: true, heldBytes: total_heap_size + external_memory };
 }

@@ -65,23 +65,35 @@ export class MetadataThread {
     return Promise.race([answered, this.#ended]);
   }
 
-  /** Closes the file, and ends the thread unless it can serve the next one. */
-  async giveBack(): Promise<void> {
-    const answer = await this.ask({ kind: 'close' }).catch(() => null);
-    const isKept = answer !== null && 'closed' in answer && answer.heldBytes <= KEPT_BYTES && idle === null;
-    if (!isKept) return this.end();
+  /** Closes the file, and ends the thread unless it can serve the next one. @param isSound - it has not failed */
+  async giveBack(isSound: boolean): Promise<void> {
+    const answer = await this.#close();
+    const isSmall = answer !== null && 'closed' in answer && answer.heldBytes <= KEPT_BYTES;
+    if (!isSound || !isSmall || idle !== null) return this.end();
     this.#rest();
+  }
+
+  /** Ends the thread in the midst of whatever it does. */
+  async end(): Promise<void> {
+    if (idle === this) idle = null;
+    await this.#worker.terminate();
   }
 
   #rest(): void {
     keep(this);
     // It does not keep the process alive.
     this.#worker.unref();
-    this.#expiry = setTimeout(() => void this.end(), IDLE_MS).unref();
+    this.#expiry = setTimeout(() => void this.#expire(), IDLE_MS).unref();
   }
 
-  async end(): Promise<void> {
+  async #expire(): Promise<void> {
     if (idle === this) idle = null;
-    await this.#worker.terminate();
+    await this.#close();
+    await this.end();
+  }
+
+  /** @returns null when the thread has ended */
+  #close(): Promise<MetadataReply | null> {
+    return this.ask({ kind: 'close' }).catch(() => null);
   }
 }

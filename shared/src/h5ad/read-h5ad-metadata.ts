@@ -55,7 +55,9 @@ const IDLE_LOOKS = 30;
 
 class ThreadSession implements H5adMetadataSession {
   private readonly thread = MetadataThread.take();
+  /** A request has no answer yet. */
   private isAsked = false;
+  private isSound = true;
 
   constructor(private readonly path: string) {
     this.thread.open(path);
@@ -71,19 +73,20 @@ class ThreadSession implements H5adMetadataSession {
     });
     this.isAsked = true;
     try {
-      const metadata = metadataIn(await Promise.race([this.thread.ask({ kind: 'read', request }), circling]));
+      const answer = await Promise.race([this.thread.ask({ kind: 'read', request }), circling]);
       this.isAsked = false;
-      return metadata;
+      return metadataIn(answer);
     } catch (error) {
+      this.isSound = false;
       throw toShardexError(error, `reading ${this.path}`);
     } finally {
       clearInterval(watch);
     }
   }
 
-  /** A thread that failed, or is still at it, serves nobody else. */
+  /** A thread that failed serves nobody else; one that is still at it is not waited for. */
   async close(): Promise<void> {
-    await (this.isAsked ? this.thread.end() : this.thread.giveBack());
+    await (this.isAsked ? this.thread.end() : this.thread.giveBack(this.isSound));
   }
 }
 

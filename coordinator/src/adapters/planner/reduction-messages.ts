@@ -30,11 +30,11 @@ export type ReductionRequest =
   /** Write the rows of a fit output that is committed. */
   | { readonly kind: 'add-results'; readonly fitOutput: string }
   /** Remove the results that were begun. */
-  | { readonly kind: 'drop-results' };
+  | { readonly kind: 'drop-results' }
+  /** End, once nothing is being loaded; sent to a thread that has nothing to do. */
+  | { readonly kind: 'end' };
 
 export type ReductionMessage =
-  /** Its first message: everything is loaded. */
-  | { readonly kind: 'ready' }
   | { readonly kind: 'progress'; readonly fraction: number }
   | { readonly kind: 'done'; readonly warnings: readonly string[] }
   | { readonly kind: 'results-dropped' }

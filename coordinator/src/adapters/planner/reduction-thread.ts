@@ -1,6 +1,6 @@
 import { parentPort } from 'node:worker_threads';
 import { toShardexError } from '@shardex/shared/errors';
-import { prepareH5adWriting } from '@shardex/shared/h5ad';
+import { h5wasmSettled, prepareH5adWriting } from '@shardex/shared/h5ad';
 import { reduceGeneMeans } from '../reductions/gene-means.js';
 import { reduceShrinkPrior } from '../reductions/shrink-prior.js';
 import { reduceSizeFactors } from '../reductions/size-factors.js';
@@ -77,11 +77,14 @@ function beginAhead({ scratchUri, outputs }: Pick<ReductionOrder, 'scratchUri' |
 
 async function handle(request: ReductionRequest): Promise<void> {
   switch (request.kind) {
-    case 'reduce':
-      post(await answer(request.order));
+    case 'reduce': {
+      const message = await answer(request.order);
+      post(message);
       // Workers have the floor now; the library that writes results is loaded by the time they are done.
-      if (request.order.stage === 'size-factors') prepareH5adWriting().catch(() => undefined);
+      const isFollowed = message.kind === 'done' && request.order.stage === 'size-factors';
+      if (isFollowed) prepareH5adWriting().catch(() => undefined);
       return;
+    }
     case 'begin-results':
       ahead = beginAhead(request.order);
       return;
@@ -91,8 +94,10 @@ async function handle(request: ReductionRequest): Promise<void> {
     case 'drop-results':
       await takeAhead()?.drop();
       return post({ kind: 'results-dropped' });
+    case 'end':
+      await h5wasmSettled();
+      return process.exit();
   }
 }
 
 parentPort?.on('message', (request: ReductionRequest) => void handle(request));
-post({ kind: 'ready' });

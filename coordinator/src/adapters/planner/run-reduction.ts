@@ -55,7 +55,7 @@ export class ReductionThreads {
         this.pool.keep(thread, isLast);
         return warnings;
       } catch (error) {
-        await thread.terminate();
+        await this.pool.end(thread);
         throw error;
       }
     }, signal);

@@ -1,7 +1,10 @@
 import { Worker } from 'node:worker_threads';
+import type { ReductionRequest } from './reduction-messages.js';
 
 /** Threads beyond the one that is kept ready, and those that have held a job's results, end after so long without work. */
 const IDLE_MS = 2_000;
+/** A thread that is asked to end and does not look up gets this long. */
+const END_GRACE_MS = 5_000;
 
 /**
  * Threads that reductions run in. One costs 0.25 s to load, and another 0.3 s until it has written its first file, so one is
@@ -10,8 +13,8 @@ const IDLE_MS = 2_000;
 export class ThreadPool {
   private readonly idle: Worker[] = [];
   private readonly expiries = new Map<Worker, NodeJS.Timeout>();
-  /** Of each thread: resolves when it is loaded, or has ended. */
-  private readonly loaded = new WeakMap<Worker, Promise<void>>();
+  /** Of each thread: resolves when it has ended. */
+  private readonly ended = new WeakMap<Worker, Promise<void>>();
 
   /** Starts a thread ahead of the first reduction. It does not keep the process alive. */
   prepare(): void {
@@ -19,8 +22,7 @@ export class ThreadPool {
     const thread = new Worker(new URL('./reduction-thread.js', import.meta.url));
     const forget = (): void => this.forget(thread);
     thread.once('error', forget).once('exit', forget);
-    const settled = (resolve: () => void): void => void thread.once('message', resolve).once('exit', resolve);
-    this.loaded.set(thread, new Promise(settled));
+    this.ended.set(thread, new Promise((resolve) => void thread.once('exit', () => resolve())));
     thread.unref();
     this.idle.push(thread);
   }
@@ -48,18 +50,20 @@ export class ThreadPool {
     await Promise.all(threads.map((thread) => this.end(thread)));
   }
 
-  /** Ends a thread that has nothing to do. */
+  /** Ends a thread that has nothing to do, or has ended. */
   async end(thread: Worker): Promise<void> {
-    // One that is ended while it loads would leave the file open that it is just reading.
+    // In order: one that is terminated while it loads would leave the file open that it is just reading.
     thread.ref();
-    await this.loaded.get(thread);
-    await thread.terminate();
+    thread.postMessage({ kind: 'end' } satisfies ReductionRequest);
+    const grace = setTimeout(() => void thread.terminate(), END_GRACE_MS);
+    await this.ended.get(thread);
+    clearTimeout(grace);
   }
 
   private expire(thread: Worker): void {
     const end = (): void => {
       this.forget(thread);
-      void thread.terminate();
+      void this.end(thread);
     };
     this.expiries.set(thread, setTimeout(end, IDLE_MS).unref());
   }
