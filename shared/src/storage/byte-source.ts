@@ -22,6 +22,8 @@ export interface CommitOptions {
    * garbage under its name: only for what is checked when it is read and can be made again.
    */
   readonly isDurable?: boolean;
+  /** Makes the store's own folder where it is not there; default true. */
+  readonly makesStore?: boolean;
 }
 
 /**

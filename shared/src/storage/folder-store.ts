@@ -9,6 +9,8 @@ import { requireObjectName } from './object-name.js';
 
 /** Ends the names of objects that are still being written; such files are invisible to `list`. */
 const PARTIAL_SUFFIX = '.partial';
+/** A folder that fills while it is removed is tried again, after 20, 40, … ms. */
+const REMOVAL = { maxRetries: 10, retryDelay: 20 };
 
 /** Objects as files below one folder; the folder and those within it are made when they are first needed. */
 export class FolderStore implements ObjectStore {
@@ -39,8 +41,9 @@ export class FolderStore implements ObjectStore {
     }
   }
 
-  async commit(name: string, parts: readonly Uint8Array[], { isDurable = true }: CommitOptions = {}): Promise<void> {
-    await this.place(name, (partial) => writeParts(partial, parts, isDurable), rename, isDurable);
+  async commit(name: string, parts: readonly Uint8Array[], options: CommitOptions = {}): Promise<void> {
+    const write = (partial: string): Promise<void> => writeParts(partial, parts, options.isDurable ?? true);
+    await this.place(name, write, rename, options);
   }
 
   async commitNew(name: string, parts: readonly Uint8Array[]): Promise<boolean> {
@@ -88,7 +91,8 @@ export class FolderStore implements ObjectStore {
     const root = trimmed(prefix);
     const path = root === '' ? this.uri : this.pathOf(root);
     try {
-      await rm(path, { recursive: true, force: true });
+      // Somebody may still be writing there: what appears meanwhile is removed too.
+      await rm(path, { recursive: true, force: true, ...REMOVAL });
     } catch (error) {
       throw toShardexError(error, `removing ${path}`);
     }
@@ -99,13 +103,13 @@ export class FolderStore implements ObjectStore {
     name: string,
     write: (partial: string) => Promise<void>,
     reveal: (partial: string, path: string) => Promise<void>,
-    isDurable = true,
+    { isDurable = true, makesStore = true }: CommitOptions = {},
   ): Promise<void> {
     const path = this.pathOf(name);
     const folder = dirname(path);
     const partial = join(folder, `.${basename(path)}.${randomUUID()}${PARTIAL_SUFFIX}`);
     try {
-      await makeFolder(folder);
+      await makeFolder(folder, makesStore ? undefined : this.uri);
       await write(partial);
       await reveal(partial, path);
       if (isDurable) await syncFolder(folder);

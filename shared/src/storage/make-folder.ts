@@ -1,5 +1,5 @@
 import { mkdir, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, relative } from 'node:path';
 import { InvalidInputError, toShardexError } from '../errors/index.js';
 
 /**
@@ -27,11 +27,15 @@ export async function missingFolders(path: string): Promise<string[]> {
  *
  * Node's own recursive `mkdir` never returns where the file system answers "no such file" to making a folder, as /proc does.
  *
+ * @param within - a folder above it that has to be there: it is not made
  * @returns the folders that were made, outermost first
  * @throws InvalidInputError when it cannot be made here
  */
-export async function makeFolder(path: string): Promise<string[]> {
+export async function makeFolder(path: string, within?: string): Promise<string[]> {
   const missing = await missingFolders(path);
+  if (within !== undefined && missing.some((folder) => /^(\.\.|$)/.test(relative(within, folder)))) {
+    throw new InvalidInputError(`the folder ${within} is gone`, { hint: 'run the job again' });
+  }
   for (const folder of missing) {
     try {
       await mkdir(folder);

@@ -18,11 +18,24 @@ export interface TaskOutput {
  * @throws ResultLostError, naming the job's context
  */
 export async function commitOutput(store: ObjectStore, name: string, parts: readonly Uint8Array[]): Promise<void> {
-  if (!(await store.exists(SCRATCH_NAMES.context))) {
-    throw new ResultLostError(`${SCRATCH_NAMES.context} in ${store.uri} is gone`, {
-      details: { output: SCRATCH_NAMES.context },
-    });
+  await requireContext(store);
+  try {
+    // What a loss of power leaves of it fails its checksums, and the task is run again: not worth waiting for the disk.
+    await store.commit(name, parts, { isDurable: false, makesStore: false });
+  } catch (error) {
+    await requireContext(store);
+    throw error;
   }
-  // What a loss of power leaves of it fails its checksums, and the task is run again: not worth waiting for the disk.
-  await store.commit(name, parts, { isDurable: false });
+  // Scratch may have been removed between the first look and the writing.
+  await requireContext(store).catch(async (error: unknown) => {
+    await store.removeAll(name);
+    throw error;
+  });
+}
+
+async function requireContext(store: ObjectStore): Promise<void> {
+  if (await store.exists(SCRATCH_NAMES.context)) return;
+  throw new ResultLostError(`${SCRATCH_NAMES.context} in ${store.uri} is gone`, {
+    details: { output: SCRATCH_NAMES.context },
+  });
 }

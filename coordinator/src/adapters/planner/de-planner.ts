@@ -204,19 +204,12 @@ export class DePlanner implements JobPlanner {
     if (job === undefined) return;
     this.jobs.delete(jobId);
     await this.threads.ahead.drop(jobId);
-    if (this.jobs.size === 0) await this.threads.close();
     try {
-      // Whoever has taken over the folder goes on from what is on scratch.
-      await job.lock.confirm();
-      if (end.state === 'succeeded') await removeScratch(scratchRoot(job.parameters));
-      // Bad input stays bad: nothing can go on from it. After anything else --resume can, so the scratch stays.
-      else if (end.state === 'failed' && ERROR_POLICIES[end.failure].exitCode === 2)
-        await removeScratch(job.scratchUri);
-      else return;
+      await leave(job, end);
     } finally {
-      await job.lock.release();
+      // Threads take a moment to end, for which nobody has to wait who is after the folder.
+      if (this.jobs.size === 0) await this.threads.close();
     }
-    await removeMade(job.made);
   }
 
   async close(): Promise<void> {
@@ -328,6 +321,21 @@ export class DePlanner implements JobPlanner {
     }
     throw new InvariantBrokenError(`stage "${stage}" is not cut into tasks`);
   }
+}
+
+/** Removes what nobody needs any more of a job that has ended, and lets others have its folder. */
+async function leave({ parameters, scratchUri, lock, made }: JobEntry, end: JobEnd): Promise<void> {
+  try {
+    // Whoever has taken over the folder goes on from what is on scratch.
+    await lock.confirm();
+    if (end.state === 'succeeded') await removeScratch(scratchRoot(parameters));
+    // Bad input stays bad: nothing can go on from it. After anything else --resume can, so the scratch stays.
+    else if (end.state === 'failed' && ERROR_POLICIES[end.failure].exitCode === 2) await removeScratch(scratchUri);
+    else return;
+  } finally {
+    await lock.release();
+  }
+  await removeMade(made);
 }
 
 /** Removes the folders that were made for a run as far as nothing else is in them. */
