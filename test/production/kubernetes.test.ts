@@ -81,7 +81,8 @@ describeWithPart({
       await mkdir(join(folder, 'node'));
       await writeFile(join(folder, 'values.json'), JSON.stringify(VALUES));
       const screen = join(data, 'screen.h5ad');
-      const sizes = ['--cells', '8000', '--genes', '1000', '--perturbations', '30', '--depth', '2000', '--seed', '7'];
+      // Some ten seconds of work, so that pods that are started in mid-run find some of it left.
+      const sizes = ['--cells', '24000', '--genes', '1000', '--perturbations', '60', '--depth', '2000', '--seed', '7'];
       expect((await shardex(['simulate', screen, ...sizes])).exitCode).toBe(0);
       const local = await runCluster(screen, join(folder, 'local'));
       expect(local.state, local.failure?.message).toBe(JobState.SUCCEEDED);
