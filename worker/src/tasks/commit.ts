@@ -18,24 +18,22 @@ export interface TaskOutput {
  * @throws ResultLostError, naming the job's context
  */
 export async function commitOutput(store: ObjectStore, name: string, parts: readonly Uint8Array[]): Promise<void> {
-  await requireContext(store);
+  if (!(await hasContext(store))) throw contextGone(store);
   try {
     // What a loss of power leaves of it fails its checksums, and the task is run again: not worth waiting for the disk.
     await store.commit(name, parts, { isDurable: false, makesStore: false });
   } catch (error) {
-    await requireContext(store);
-    throw error;
+    throw (await hasContext(store)) ? error : contextGone(store);
   }
   // Scratch may have been removed between the first look and the writing.
-  await requireContext(store).catch(async (error: unknown) => {
-    await store.removeAll(name);
-    throw error;
-  });
+  if (await hasContext(store)) return;
+  await store.removeAll(name);
+  throw contextGone(store);
 }
 
-async function requireContext(store: ObjectStore): Promise<void> {
-  if (await store.exists(SCRATCH_NAMES.context)) return;
-  throw new ResultLostError(`${SCRATCH_NAMES.context} in ${store.uri} is gone`, {
+const hasContext = (store: ObjectStore): Promise<boolean> => store.exists(SCRATCH_NAMES.context);
+
+const contextGone = (store: ObjectStore): ResultLostError =>
+  new ResultLostError(`${SCRATCH_NAMES.context} in ${store.uri} is gone`, {
     details: { output: SCRATCH_NAMES.context },
   });
-}
