@@ -1,6 +1,15 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { Client, credentials } from '@grpc/grpc-js';
-import { JobService, JobState, StageState, Test, WorkerService, type Job, type WatchJobResponse } from '@shardex/proto';
+import {
+  JobService,
+  JobState,
+  StageState,
+  Test,
+  WorkerService,
+  type Job,
+  type Lease,
+  type WatchJobResponse,
+} from '@shardex/proto';
 import { DEFAULT_DE_PARAMETERS } from '@shardex/shared/config';
 import { ShardexError } from '@shardex/shared/errors';
 import {
@@ -241,6 +250,27 @@ describe('a job over gRPC', () => {
     await next;
     expect(planner.asked.slice(2, 4)).toEqual([`conclude cancelled ${id}`, 'prepare screen.h5ad']);
   });
+
+  it.each(['failed', 'cancelling'])(
+    'takes a job into the folder of a %s one once workers have put it down',
+    async (how) => {
+      const { client, planner } = await start();
+      const { id } = await submit(client);
+      const worker = await RpcWorker.register(client);
+      const [held, other] = [await worker.pull(), await worker.pull()] as [Lease, Lease];
+      if (how === 'failed') await worker.fail(other, 'InvalidInput', 'the file has changed');
+      else await unaryCall(client, JobService.method.cancelJob, { jobId: id, reason: '' });
+      const next = submit(client);
+      // Answered after the submission has come, and with what the worker is to put down.
+      expect((await worker.heartbeat(held)).abandon).toEqual([held.taskId]);
+      expect(planner.asked).toEqual(['prepare screen.h5ad', 'plan scan']);
+      await worker.fail(held, 'Cancelled', 'its job has stopped');
+      if (how === 'cancelling') await worker.fail(other, 'Cancelled', 'its job has stopped');
+      expect((await next).id).not.toBe(id);
+      const end = how === 'failed' ? how : 'cancelled';
+      expect(planner.asked.slice(2, 4)).toEqual([`conclude ${end} ${id}`, 'prepare screen.h5ad']);
+    },
+  );
 
   it('refuses bad input with the sentence, the hint and the details', async () => {
     const { client } = await start();

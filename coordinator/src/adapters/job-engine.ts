@@ -12,6 +12,7 @@ import {
   createMachine,
   fittedParts,
   hasEnded,
+  isStopping,
   recordOf,
   step,
   viewJob,
@@ -123,8 +124,7 @@ export class JobEngine {
   /** @throws what the planner finds wrong with the submission */
   async submit(spec: JobSpec): Promise<JobView> {
     this.#assertRunning();
-    // Whoever was just told that a job is over may submit the next one into its folder.
-    await this.#work.vacated(spec.parameters.output);
+    await this.#vacated(spec.parameters.output);
     const jobId = this.#parts.ids.jobId(this.#parts.clock.nowMs());
     const prepared = await this.#parts.planner.prepare(jobId, spec).catch((error: unknown) => {
       throw toShardexError(error, 'planning the job');
@@ -293,6 +293,21 @@ export class JobEngine {
   /** Resolves when what was decided so far would outlive this process. @throws what broke the journal */
   async #recorded(): Promise<void> {
     await this.#parts.journal?.flushed();
+  }
+
+  /**
+   * Resolves when no job that fails, is cancelled or has ended is still at work in this output folder: whoever was just told
+   * of it may submit the next one, while workers have yet to hear that they are to put down their tasks.
+   */
+  async #vacated(output: string): Promise<void> {
+    for (const job of this.#state.jobs.values()) {
+      if (job.spec.parameters.output !== output) continue;
+      while (isStopping(job)) {
+        await this.#bell.next(job.jobId);
+        this.#assertRunning();
+      }
+    }
+    await this.#work.vacated(output);
   }
 
   #job(jobId: string): Job {

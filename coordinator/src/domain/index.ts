@@ -6,6 +6,7 @@ export { createMachine, step, type StepResult } from './job-machine.js';
 export { stateMachinePage } from './job-diagram.js';
 export { JOB_MOVES, STAGE_MOVES, TASK_MOVES, type Move } from './job-moves.js';
 export * from './job-planner-port.js';
+export { isStopping } from './job-stop.js';
 export { recordOf, type JobRecord } from './job-record.js';
 export { DEFAULT_MACHINE_OPTIONS, type Failure, type MachineOptions, type MachineState } from './job-state.js';
 export type { Job, JobStateName, PullId, StageStateName, TaskStateName, WorkerCapabilities } from './job-state.js';

@@ -46,11 +46,15 @@ export function closeIfQuiet(turn: Turn, job: Job): void {
   forgetTasks(turn, job);
 }
 
+/** The job goes no further, but somebody may still be on it. */
+export const isStopping = (job: Job): boolean => !isLive(job) && job.finalHistory === null;
+
 /** Nobody is on an ended job any more. Ten thousand tasks of it are of no further use; their figures are kept. */
 export function forgetTasks(turn: Turn, job: Job): void {
   job.finalHistory = historyOf(job);
   for (const taskId of job.tasks.keys()) turn.state.jobOfTask.delete(taskId);
   job.tasks.clear();
   job.taskOfOutput.clear();
+  turn.changed.add(job.jobId);
   turn.effects.push({ kind: 'releaseJob', jobId: job.jobId });
 }
