@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { addressOf } from '../support/standing-cluster.js';
+import { addressOf, type LogLine } from '../support/standing-cluster.js';
 import { ended, FaultBench, freezeWorker, isTasks, reached, TASK_STAGES } from './fault-bench.js';
 import { flipByte } from './flip-byte.js';
 import { makeSmallDisk, reasonWithoutDisk, type SmallDisk } from './small-disk.js';
@@ -30,17 +30,21 @@ describe.skipIf(reason !== null)('a full disk', () => {
     const { output, state } = bench.place();
     const coordinator = await bench.coordinator(state);
     const workers = await bench.workers(await addressOf(coordinator), 2);
-    await bench.submit(coordinator, output, { more: ['--scratch', disk.folder] });
-    // Whoever is at work stands still until the disk is full.
-    const writer = isTasks(stage)
-      ? (await freezeWorker(coordinator, workers, stage)).victim
-      : await coordinator.said(reached(stage)).then(() => coordinator);
-    writer.kill('SIGSTOP');
-    expect(disk.fill()).toBeGreaterThan(0);
-    writer.kill('SIGCONT');
-    const repeated = await coordinator.said(
-      (line) => line['reason'] === 'ResourceExhausted' && line['stage'] === stage,
-    );
+    const fill = async (from: number): Promise<LogLine | null> => {
+      disk.free();
+      // Whoever is at work stands still until the disk is full.
+      const writer = isTasks(stage)
+        ? (await freezeWorker(coordinator, workers, stage, from))?.victim
+        : await coordinator.said(reached(stage), from).then(() => coordinator);
+      if (writer === undefined) return null;
+      writer.kill('SIGSTOP');
+      expect(disk.fill()).toBeGreaterThan(0);
+      writer.kill('SIGCONT');
+      const isHit = (line: LogLine): boolean => line['reason'] === 'ResourceExhausted' && line['stage'] === stage;
+      const line = await coordinator.said((one) => isHit(one) || ended(one), from);
+      return ended(line) ? null : line;
+    };
+    const repeated = await bench.submitAndHit(coordinator, output, fill, { more: ['--scratch', disk.folder] });
     expect(repeated.event).toMatch(/task-(retried|split)|stage-retried/);
     disk.free();
     await bench.survived(coordinator, output, `full disk of scratch in ${stage}`);

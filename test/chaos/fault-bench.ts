@@ -34,6 +34,18 @@ export interface WorkerStart {
   readonly within?: readonly string[];
 }
 
+export interface SubmitOptions {
+  /** Options of `shardex de`. */
+  readonly more?: readonly string[];
+  /** What starts the client, as `ip netns exec NAME`. */
+  readonly within?: readonly string[];
+}
+/** A worker that was stopped, and the grant of what it holds. */
+export interface FrozenWorker {
+  readonly victim: LoggingProcess;
+  readonly held: LogLine;
+}
+
 export const ended = (line: LogLine): boolean =>
   ['job-succeeded', 'job-failed', 'job-cancelled'].includes(String(line.event));
 export const isTasks = (stage: string): boolean => TASK_STAGES.includes(stage);
@@ -52,6 +64,8 @@ export class FaultBench {
   readonly #running: LoggingProcess[] = [];
   readonly #descriptors = new Map<LoggingProcess, readonly string[]>();
   #count = 0;
+  /** The job that was submitted last. */
+  #job = '';
 
   private constructor(
     readonly folder: string,
@@ -133,14 +147,53 @@ export class FaultBench {
   async submit(
     coordinator: LoggingProcess,
     output: string,
-    { more = [], within }: { readonly more?: readonly string[]; readonly within?: readonly string[] } = {},
+    { more = [], within = [] }: SubmitOptions = {},
   ): Promise<string> {
     const place = ['--out', output, '--coordinator', await addressOf(coordinator)];
-    const client = this.start(['de', this.screen, ...place, '--json', ...more], within === undefined ? {} : { within });
+    const client = this.start(['de', this.screen, ...place, '--json', ...more], { within });
     const job = await acceptedJob(client);
     client.kill('SIGKILL');
     await client.exited;
+    this.#job = job;
     return job;
+  }
+
+  /**
+   * Submits a job for a fault to hit. A stage takes milliseconds, for which a test on a busy machine may be late: the job is
+   * submitted again then.
+   *
+   * @param hit - what hits the job whose lines begin at `from`; null: too late
+   * @throws when the fault was late three times
+   */
+  async submitAndHit<T>(
+    coordinator: LoggingProcess,
+    output: string,
+    hit: (from: number) => Promise<T | null>,
+    { more = [], within = [] }: SubmitOptions = {},
+  ): Promise<T> {
+    for (const again of [[], ['--force'], ['--force']]) {
+      const from = coordinator.lines.length;
+      await this.submit(coordinator, output, { more: [...more, ...again], within });
+      const fault = await hit(from);
+      if (fault !== null) return fault;
+      await coordinator.said(ended, from);
+    }
+    throw new Error(`the fault came too late, three times:\n${coordinator.stderr}`);
+  }
+
+  /** Submits a job and stops a worker (SIGSTOP) in the middle of a task of this stage, as `freezeWorker`. */
+  submitAndFreeze(
+    coordinator: LoggingProcess,
+    workers: readonly LoggingProcess[],
+    output: string,
+    stage: string,
+  ): Promise<FrozenWorker> {
+    return this.submitAndHit(coordinator, output, (from) => freezeWorker(coordinator, workers, stage, from));
+  }
+
+  /** Waits for the end of the job that was submitted last. */
+  end(coordinator: LoggingProcess): Promise<LogLine> {
+    return coordinator.said((line) => ended(line) && line['job'] === this.#job);
   }
 
   /**
@@ -149,7 +202,7 @@ export class FaultBench {
    * @param fault - a row of the record that is printed
    */
   async survived(coordinator: LoggingProcess, output: string, fault: string): Promise<void> {
-    const end = await coordinator.said(ended);
+    const end = await this.end(coordinator);
     expect(end, coordinator.stderr).toMatchObject({ event: 'job-succeeded' });
     await this.sameBytes(output, fault);
   }
@@ -191,19 +244,20 @@ export function workerCalled(workers: readonly LoggingProcess[], id: unknown): L
  *
  * A worker that turns out to stand between two tasks goes on, and the next grant is tried.
  *
- * @returns the worker, and the grant of what it holds
- * @throws when the job ends before a task was hit: the fault never fired
+ * @param begin - lines before this one are of earlier jobs
+ * @returns null when the job ended before a task was hit
  */
 export async function freezeWorker(
   coordinator: LoggingProcess,
   workers: readonly LoggingProcess[],
   stage: string,
-): Promise<{ readonly victim: LoggingProcess; readonly held: LogLine }> {
+  begin = 0,
+): Promise<FrozenWorker | null> {
   const client = connectRpc(await addressOf(coordinator));
   try {
-    for (let from = 0; ;) {
+    for (let from = begin; ;) {
       const grant = await coordinator.said((line) => reached(stage)(line) || ended(line), from);
-      if (ended(grant)) throw new Error(`the fault came too late for ${stage}:\n${coordinator.stderr}`);
+      if (ended(grant)) return null;
       const victim = workerCalled(workers, grant['worker']);
       victim.kill('SIGSTOP');
       // What it had sent is answered before this is.

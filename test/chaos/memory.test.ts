@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { addressOf } from '../support/standing-cluster.js';
-import { FaultBench, freezeWorker, givenUp, TASK_STAGES } from './fault-bench.js';
+import { FaultBench, givenUp, TASK_STAGES } from './fault-bench.js';
 import { makeMemoryGroup, reasonWithoutGroup, type MemoryGroup } from './memory-group.js';
 
 /** The next page that a worker asks for is one too many. With room for a few it may live on, reading every file again and again. */
@@ -30,8 +30,7 @@ describe.skipIf(reason !== null)('memory that runs out', () => {
       const { output, state } = bench.place();
       const coordinator = await bench.coordinator(state);
       const workers = await bench.workers(await addressOf(coordinator), 2);
-      await bench.submit(coordinator, output);
-      const { victim, held } = await freezeWorker(coordinator, workers, stage);
+      const { victim, held } = await bench.submitAndFreeze(coordinator, workers, output, stage);
       group.take(victim.pid);
       victim.kill('SIGCONT');
       await victim.exited;

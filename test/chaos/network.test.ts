@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { addressOf, type LoggingProcess } from '../support/standing-cluster.js';
+import { describeWithPart } from '../support/required-part.js';
+import { addressOf, type LoggingProcess, type LogLine } from '../support/standing-cluster.js';
 import { ended, FaultBench, freezeWorker, reached, TASK_STAGES } from './fault-bench.js';
 import { makeTwoHosts, reasonWithoutNamespaces, type TwoHosts } from './network-namespaces.js';
 import { startSlowRelay, type SlowRelay } from './slow-relay.js';
@@ -12,9 +13,16 @@ afterEach(() => bench.killAll());
 afterAll(() => bench.close());
 
 const reason = reasonWithoutNamespaces();
-if (reason !== null) process.stderr.write(`skipped "between two hosts": ${reason}\n`);
 
-describe.skipIf(reason !== null)('between two hosts', () => {
+describeWithPart({
+  part: 'network',
+  name: 'between two hosts',
+  probe: () => (reason === null ? true : null),
+  reason: reason ?? '',
+  body: betweenTwoHosts,
+});
+
+function betweenTwoHosts(): void {
   let hosts: TwoHosts;
   beforeEach(() => {
     hosts = makeTwoHosts();
@@ -40,11 +48,14 @@ describe.skipIf(reason !== null)('between two hosts', () => {
       const { output, state } = bench.place();
       const { coordinator, far } = await cluster(state);
       const worker = far.lines.find((line) => line.text === 'registered')?.['worker'];
-      await bench.submit(coordinator, output, { within: hosts.first });
-      await coordinator.said((line) => reached(stage)(line) && line['worker'] === worker);
-      const dropped = hosts.partition();
+      const isGranted = (line: LogLine): boolean => reached(stage)(line) && line['worker'] === worker;
+      const partition = async (from: number): Promise<(() => number) | null> => {
+        const line = await coordinator.said((one) => isGranted(one) || ended(one), from);
+        return ended(line) ? null : hosts.partition();
+      };
+      const dropped = await bench.submitAndHit(coordinator, output, partition, { within: hosts.first });
       await coordinator.said((line) => line.event === 'worker-lost' && line['worker'] === worker);
-      await coordinator.said(ended);
+      await bench.end(coordinator);
       const packets = dropped();
       expect(packets).toBeGreaterThan(0);
       const from = far.lines.length;
@@ -60,14 +71,14 @@ describe.skipIf(reason !== null)('between two hosts', () => {
     const { coordinator } = await cluster(state);
     const dropped = hosts.lose(10);
     await bench.submit(coordinator, output, { within: hosts.first });
-    await coordinator.said(ended);
+    await bench.end(coordinator);
     const packets = dropped();
     expect(packets).toBeGreaterThan(0);
     hosts.heal();
     await bench.survived(coordinator, output, `a tenth of the packets lost, ${packets}`);
     await bench.leavesNothing(coordinator, output, state);
   });
-});
+}
 
 describe('a slow network', () => {
   let relay: SlowRelay;
@@ -91,9 +102,10 @@ describe('a slow network', () => {
     const workers = await bench.workers(relay.address, 2);
     await bench.submit(coordinator, output);
     for (const stage of TASK_STAGES) {
-      const { victim } = await freezeWorker(coordinator, workers, stage);
+      const frozen = await freezeWorker(coordinator, workers, stage);
+      expect(frozen, `the fault came too late for ${stage}`).not.toBeNull();
       expect(relay.cut()).toBeGreaterThan(0);
-      victim.kill('SIGCONT');
+      frozen?.victim.kill('SIGCONT');
     }
     await bench.survived(coordinator, output, `connections torn in ${TASK_STAGES.join(', ')}`);
     await bench.leavesNothing(coordinator, output, state);

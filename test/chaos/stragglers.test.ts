@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { addressOf, type LogLine } from '../support/standing-cluster.js';
-import { ended, FaultBench, freezeWorker, TASK_STAGES } from './fault-bench.js';
+import { FaultBench, TASK_STAGES } from './fault-bench.js';
 
 /** So long that no lease ends before the job would have to. */
 const PATIENT = { more: ['--lease-ms', '120000'] };
@@ -17,9 +17,8 @@ describe('a worker that stands still under a long lease, in the middle of a task
     const { output, state } = bench.place();
     const coordinator = await bench.coordinator(state, PATIENT);
     const workers = await bench.workers(await addressOf(coordinator), 2);
-    await bench.submit(coordinator, output);
-    const { victim, held } = await freezeWorker(coordinator, workers, stage);
-    const end = await coordinator.said(ended);
+    const { victim, held } = await bench.submitAndFreeze(coordinator, workers, output, stage);
+    const end = await bench.end(coordinator);
     expect(end, coordinator.stderr).toMatchObject({ event: 'job-succeeded' });
     await bench.sameBytes(output, `a worker that stands still in ${stage}, its task done twice`);
 
@@ -50,8 +49,7 @@ describe('a coordinator that is killed', () => {
     const first = await bench.coordinator(state, PATIENT);
     const address = await addressOf(first);
     const workers = await bench.workers(address, 2);
-    await bench.submit(first, output);
-    const { victim, held } = await freezeWorker(first, workers, 'dispersion');
+    const { victim, held } = await bench.submitAndFreeze(first, workers, output, 'dispersion');
     await first.said((line) => line.event === 'task-doubled' && line['task'] === held['task']);
     first.kill('SIGKILL');
     await first.exited;

@@ -2,7 +2,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { addressOf, type LogLine } from '../support/standing-cluster.js';
-import { ended, FaultBench, freezeWorker, givenUp, TASK_STAGES } from './fault-bench.js';
+import { FaultBench, givenUp, TASK_STAGES } from './fault-bench.js';
 
 let bench: FaultBench;
 beforeAll(async () => {
@@ -16,8 +16,7 @@ describe('SIGKILL of a worker in the middle of a task', () => {
     const { output, state } = bench.place();
     const coordinator = await bench.coordinator(state);
     const workers = await bench.workers(await addressOf(coordinator), 2);
-    await bench.submit(coordinator, output);
-    const { victim, held } = await freezeWorker(coordinator, workers, stage);
+    const { victim, held } = await bench.submitAndFreeze(coordinator, workers, output, stage);
     victim.kill('SIGKILL');
     await givenUp(coordinator, held);
     await bench.survived(coordinator, output, `SIGKILL of a worker in ${stage}`);
@@ -30,11 +29,10 @@ describe('SIGSTOP of a worker in the middle of a task', () => {
     const { output, state } = bench.place();
     const coordinator = await bench.coordinator(state);
     const workers = await bench.workers(await addressOf(coordinator), 2);
-    await bench.submit(coordinator, output);
-    const { victim, held } = await freezeWorker(coordinator, workers, stage);
+    const { victim, held } = await bench.submitAndFreeze(coordinator, workers, output, stage);
     await givenUp(coordinator, held);
     // It sleeps until everything is over.
-    await coordinator.said(ended);
+    await bench.end(coordinator);
     await bench.sameBytes(output, `SIGSTOP of a worker in ${stage}`);
     const from = victim.lines.length;
     victim.kill('SIGCONT');

@@ -13,6 +13,7 @@ export type Part =
   | 'containers'
   | 'apptainer'
   | 'docker'
+  | 'network'
   | 'prometheus'
   | 'collector'
   | 'browser';
