@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -78,6 +79,42 @@ describe('the launcher of a checkout that is bundled', () => {
         touch(information, 1_000_001);
         expect(launch(launcher, '--help').status).toBe(40);
         touch(information, 1_000_000);
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+describe('the launcher of a command that drains', () => {
+  it('ends with its exit code while the signal is passed on again and again', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'shardex-launcher-'));
+    const launcher = join(folder, 'bin', 'shardex.mjs');
+    try {
+      for (const name of ['bin', 'dist']) mkdirSync(join(folder, name));
+      copyFileSync(LAUNCHER, launcher);
+      writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+      // What is written last is long: it must not be lost either.
+      const drain = "clearInterval(alive); process.stdout.write('x'.repeat(200_000)); done(75);";
+      const listen = `process.on('SIGTERM', () => { if (isTold) return; isTold = true; ${drain} });`;
+      const main = `() => new Promise((done) => { ${listen} process.stdout.write('ready'); })`;
+      const state = 'let isTold = false; const alive = setInterval(() => {}, 1000);';
+      writeFileSync(join(folder, 'dist', 'main.js'), `${state} export const main = ${main};`);
+      // Each was killed by a signal in its last milliseconds, more often than not.
+      for (let repetition = 0; repetition < 8; repetition++) {
+        const child = spawn(process.execPath, [launcher], { stdio: ['ignore', 'pipe', 'inherit'] });
+        let read = 0;
+        child.stdout.on('data', (chunk: Buffer) => (read += chunk.length));
+        await once(child.stdout, 'data');
+        const ended = once(child, 'close');
+        for (let isOver = false; !isOver;) {
+          child.kill('SIGTERM');
+          isOver = await Promise.race([
+            ended.then(() => true),
+            new Promise<false>((next) => setImmediate(next, false)),
+          ]);
+        }
+        expect([await ended, read]).toEqual([[75, null], 200_005]);
       }
     } finally {
       rmSync(folder, { recursive: true });
