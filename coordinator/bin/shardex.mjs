@@ -32,6 +32,6 @@ async function run() {
 }
 
 process.exitCode = await run();
-// All is written by then. Node takes its handlers of signals away before it ends by itself: a SIGTERM that others pass on late
-// (Slurm, Apptainer, tini) would kill a process that has drained.
+// All is written by then. A SIGTERM that others pass on late (Slurm, Apptainer, tini) would kill a process that has drained while
+// Node ends by itself: see onStopSignals.
 process.once('beforeExit', (code) => process.exit(code));

@@ -176,7 +176,7 @@ export class FaultBench {
       await this.submit(coordinator, output, { more: [...more, ...again], within });
       const fault = await hit(from);
       if (fault !== null) return fault;
-      await coordinator.said(ended, from);
+      await this.end(coordinator);
     }
     throw new Error(`the fault came too late, three times:\n${coordinator.stderr}`);
   }

@@ -55,6 +55,7 @@ export function forgetTasks(turn: Turn, job: Job): void {
   for (const taskId of job.tasks.keys()) turn.state.jobOfTask.delete(taskId);
   job.tasks.clear();
   job.taskOfOutput.clear();
+  // Whoever waits for its folder is told.
   turn.changed.add(job.jobId);
   turn.effects.push({ kind: 'releaseJob', jobId: job.jobId });
 }

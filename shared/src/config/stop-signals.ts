@@ -33,7 +33,8 @@ export function onStopSignals(
   for (const signal of SIGNALS) source.on(signal, hear);
   return () => {
     told = null;
-    // Who ends in order within milliseconds is not to die of the rest of the request.
+    // Who ends in order within milliseconds is not to die of the rest of the request: for that it has to end by process.exit, as
+    // the launcher does, since Node takes these handlers away before it ends by itself.
     const restMs = askedMs + SAME_REQUEST_MS - nowMs();
     if (restMs > 0) setTimeout(forget, restMs).unref();
     else forget();
