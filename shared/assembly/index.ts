@@ -13,5 +13,5 @@ export { sortSegments, tieTerms } from "./sort";
 export { rankSums } from "./rank-sum";
 export { sortGroupedSegments, rankSumsOfRest } from "./rank-sum-rest";
 export { scatterScanpyKeys } from "./rank-sum-keys";
-export { addCountMoments, addRealMoments } from "./moments";
+export { addCountMoments, addRealMoments, countExpressing } from "./moments";
 export { shrinkGenes } from "./apeglm";

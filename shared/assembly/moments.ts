@@ -54,6 +54,15 @@ export function addCountMoments(
   }
 }
 
+/** The number of cells that express each gene alone, whatever the values. */
+export function countExpressing(indptr: usize, genes: usize, nRows: u32, nExpressing: usize): void {
+  const end = genes + (<usize>load<u32>(indptr + (<usize>nRows << 2)) << 2);
+  for (let at = genes + (<usize>load<u32>(indptr) << 2); at < end; at += 4) {
+    const counter = nExpressing + (<usize>load<u32>(at) << 2);
+    store<u32>(counter, load<u32>(counter) + 1);
+  }
+}
+
 /** Rows of given values: x = value, normalised = e^value − 1, and 0 for the scaled count. */
 export function addRealMoments(
   indptr: usize, genes: usize, values: usize, nRows: u32, sums: usize, nExpressing: usize,

@@ -256,5 +256,6 @@ export interface KernelExports {
     sums: number,
     nExpressing: number,
   ): void;
+  countExpressing(indptr: number, genes: number, nRows: number, nExpressing: number): void;
   addRealMoments(indptr: number, genes: number, values: number, nRows: number, sums: number, nExpressing: number): void;
 }

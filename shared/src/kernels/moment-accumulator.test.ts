@@ -67,6 +67,32 @@ describe('sums of moments over cells', () => {
     );
   });
 
+  it('are left out where only cells are to be counted', () => {
+    fc.assert(
+      fc.property(cellsOf(count), cellsOf(real), (cells, others) => {
+        heap.scoped(() => {
+          const { values, ...rows } = sparse(cells);
+          const heapRows = { ...rows, counts: heap.copyU32(values) };
+          const real = sparse(others);
+          const realRows = { ...real, values: heap.copyF64(real.values) };
+          const [totals, sizeFactors] = [totalsOf(cells), sizeFactorsOf(cells)];
+          const accumulator = new MomentAccumulator(heap, N_GENES, false);
+          for (let time = 0; time < 2; time++) {
+            accumulator.reset();
+            accumulator.addRows(heapRows, heap.copyF64(totals), heap.copyF64(sizeFactors));
+            accumulator.addRealRows(realRows);
+          }
+          const first = countMomentsReference(N_GENES, heapRows, totals, sizeFactors).nExpressing;
+          const second = realMomentsReference(N_GENES, realRows).nExpressing;
+          expect([...accumulator.nExpressing]).toEqual([...first].map((n, gene) => n + second[gene]));
+          expect(accumulator.nCells).toBe(cells.length + others.length);
+          expect(accumulator.sums.every(Number.isNaN)).toBe(true);
+        });
+      }),
+      { seed: 43, numRuns: 100 },
+    );
+  });
+
   it('equal the plain twin for given log values', () => {
     fc.assert(
       fc.property(cellsOf(real), (cells) => {

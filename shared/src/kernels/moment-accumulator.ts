@@ -23,13 +23,18 @@ export class MomentAccumulator {
   readonly nExpressing: Uint32Array;
   private cells = 0;
 
-  /** @param heap - everything is allocated here; the accumulator lives until the heap is released below it */
+  /**
+   * @param heap - everything is allocated here; the accumulator lives until the heap is released below it
+   * @param withSums - false: only cells that express a gene are counted, in a tenth of the time, and all sums are NaN
+   */
   constructor(
     private readonly heap: KernelHeap,
     readonly nGenes: number,
+    private readonly withSums = true,
   ) {
     this.sums = heap.f64(4 * nGenes);
     this.nExpressing = heap.u32(nGenes);
+    this.reset();
   }
 
   get nCells(): number {
@@ -38,7 +43,9 @@ export class MomentAccumulator {
 
   /** Starts a new group. */
   reset(): void {
-    this.heap.zero(this.sums, this.nExpressing);
+    this.heap.zero(this.nExpressing);
+    if (this.withSums) this.heap.zero(this.sums);
+    else this.sums.fill(NaN);
     this.cells = 0;
   }
 
@@ -50,6 +57,7 @@ export class MomentAccumulator {
    * @param sizeFactors - size factor of each row; f64 in the heap
    */
   addRows(rows: HeapRows, totals: Float64Array, sizeFactors: Float64Array): void {
+    if (!this.withSums) return this.countExpressing(rows);
     this.heap.exports.addCountMoments(
       rows.indptr.byteOffset,
       rows.indices.byteOffset,
@@ -66,6 +74,7 @@ export class MomentAccumulator {
 
   /** Adds cells whose values are log(1 + v) already: x is the value, v = e^x − 1, and Σ y/s stays 0. */
   addRealRows(rows: HeapRealRows): void {
+    if (!this.withSums) return this.countExpressing(rows);
     this.heap.exports.addRealMoments(
       rows.indptr.byteOffset,
       rows.indices.byteOffset,
@@ -75,5 +84,11 @@ export class MomentAccumulator {
       this.nExpressing.byteOffset,
     );
     this.cells += rows.nRows;
+  }
+
+  private countExpressing({ indptr, indices, nRows }: HeapRows | HeapRealRows): void {
+    const { exports } = this.heap;
+    exports.countExpressing(indptr.byteOffset, indices.byteOffset, nRows, this.nExpressing.byteOffset);
+    this.cells += nRows;
   }
 }

@@ -41,6 +41,11 @@ export class FitRows {
     array.set(values, row * this.nGenes);
   }
 
+  /** Whether this run writes a layer. */
+  has(test: TestName, layer: string): boolean {
+    return this.arrays.has(fitArrayName(test, layer));
+  }
+
   /** The part of a layer that belongs to one perturbation; null when this run does not write it. */
   row(test: TestName, layer: string, row: number): BundleArray | null {
     return this.arrays.get(fitArrayName(test, layer))?.subarray(row * this.nGenes, (row + 1) * this.nGenes) ?? null;

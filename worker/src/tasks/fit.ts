@@ -14,7 +14,7 @@ import { RankTest } from './fit-wilcoxon.js';
 import { frozenStatistics, type FrozenMeasures, type FrozenStatistics } from './frozen-control.js';
 import type { GroupRows } from './group-rows.js';
 import type { CellFactors } from './job-data.js';
-import { setMeanLayers } from './mean-layers.js';
+import { needsMoments, setMeanLayers } from './mean-layers.js';
 import { isCountBlock, nbEngineOf, type NbEngine } from './nb-engine.js';
 import { withoutOwn } from './reference.js';
 import { modelStrataOf, strataOf, type Strata } from './strata.js';
@@ -77,7 +77,8 @@ class PerturbationArms {
     private readonly results: FitRows,
     strata: Strata | null,
   ) {
-    this.moments = new MomentAccumulator(scope.heap, scope.job.context.nGenes);
+    const { nGenes, parameters } = scope.job.context;
+    this.moments = new MomentAccumulator(scope.heap, nGenes, needsMoments(parameters));
     this.nb = control.nb === null ? null : createNbEngine(scope, factors, control, control.nb, rows, results, strata);
   }
 

@@ -1,4 +1,4 @@
-import type { TestName } from '@shardex/shared/config';
+import type { DeParameters, TestName } from '@shardex/shared/config';
 import { MomentColumn } from '@shardex/shared/kernels';
 import { logFoldChange } from '@shardex/shared/stats';
 import type { FitRows } from './fit-rows.js';
@@ -19,6 +19,15 @@ function sharesOf({ nExpressing, cells }: ArmSums): Float32Array {
   return shares;
 }
 
+function logFoldChangesOf(own: ArmSums, reference: ArmSums): Float64Array {
+  const normalised = meansOf(reference, MomentColumn.normalized);
+  return meansOf(own, MomentColumn.normalized).map((mean, gene) => logFoldChange(mean, normalised[gene]));
+}
+
+/** Whether a run looks at moments: the NB-GLM against the control, with no filter on means, does not. */
+export const needsMoments = ({ tests, reference, lowExpressionFilter }: DeParameters): boolean =>
+  reference !== 'control' || lowExpressionFilter || tests.some((test) => test !== 'nb-glm');
+
 /** Sets what describes one perturbation's expression beside its reference's, in every test's layers. */
 export function setMeanLayers(
   results: FitRows,
@@ -27,16 +36,16 @@ export function setMeanLayers(
   reference: ArmSums,
   tests: readonly TestName[],
 ): void {
-  const [pts, ptsRest] = [sharesOf(own), sharesOf(reference)];
-  const normalised = meansOf(reference, MomentColumn.normalized);
-  const logFoldChanges = meansOf(own, MomentColumn.normalized).map((mean, gene) =>
-    logFoldChange(mean, normalised[gene]),
-  );
-  const scaled = meansOf(reference, MomentColumn.scaled);
-  for (const test of tests) {
-    results.set(test, 'pts', row, pts);
-    results.set(test, 'pts_rest', row, ptsRest);
-    results.set(test, 'reference_mean', row, test === 'nb-glm' ? scaled : normalised);
-    results.set(test, 'logfoldchanges', row, logFoldChanges);
-  }
+  const set = (layer: string, makers: readonly TestName[], make: () => ArrayLike<number>): void => {
+    const writers = makers.filter((test) => results.has(test, layer));
+    if (writers.length === 0) return;
+    const values = make();
+    for (const test of writers) results.set(test, layer, row, values);
+  };
+  const [counts, others] = [true, false].map((isNb) => tests.filter((test) => (test === 'nb-glm') === isNb));
+  set('pts', tests, () => sharesOf(own));
+  set('pts_rest', tests, () => sharesOf(reference));
+  set('reference_mean', counts, () => meansOf(reference, MomentColumn.scaled));
+  set('reference_mean', others, () => meansOf(reference, MomentColumn.normalized));
+  set('logfoldchanges', tests, () => logFoldChangesOf(own, reference));
 }
