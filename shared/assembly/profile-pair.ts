@@ -5,6 +5,7 @@
 import { CELL_BYTES, CELLS, excessAt } from "./excess-table";
 import * as fit from "./intercept";
 import { extendBelow, firstFitted } from "./small-dispersions";
+import { bothOf, growth, interleave } from "./vector-math";
 
 /** A Newton step below this is accepted where it is also worth less than VALUE_ACCEPTED in log-likelihood. */
 const STEP_ACCEPTED: f64 = 1e-5;
@@ -110,17 +111,6 @@ export function openGroup(
   failures = 0;
 }
 
-/** e^x for the small steps of Newton: its error is one more error of a guess. */
-// @ts-ignore: decorator
-@inline
-function growth(x: v128): v128 {
-  const bounded = f64x2.pmin(f64x2.pmax(x, f64x2.splat(-1.0)), f64x2.splat(1.0));
-  return f64x2.add(
-    f64x2.splat(1.0),
-    f64x2.mul(bounded, f64x2.add(f64x2.splat(1.0), f64x2.mul(bounded, f64x2.splat(0.5)))),
-  );
-}
-
 /**
  * m at the next point: the polynomial through its values at seven points before and its slope at the last of them, or as many
  * as there are; no more than a factor of 2 away.
@@ -154,10 +144,7 @@ export function openPair(pair: usize, first: u32, second: u32, totals: usize, sc
   const row0 = S + <usize>first * rowBytes;
   const row1 = S + <usize>second * rowBytes;
   const measures = measuresOf(pair);
-  for (let at: usize = 0; at < rowBytes; at += 8) {
-    store<f64>(measures + 2 * at, load<f64>(row0 + at));
-    store<f64>(measures + 2 * at, load<f64>(row1 + at), 8);
-  }
+  interleave(row0, row1, rowBytes, measures);
   const total = bothOf(totals, first, second);
   const m = f64x2.div(total, f64x2.splat(effectiveCells));
   const mostRate = max(f64x2.extract_lane(m, 0), f64x2.extract_lane(m, 1)) * largest;
@@ -185,13 +172,6 @@ export function openPair(pair: usize, first: u32, second: u32, totals: usize, sc
 @inline
 export function fittedOf(pair: usize): usize {
   return load<usize>(pair, FITTED);
-}
-
-/** An array's values for two genes. */
-// @ts-ignore: decorator
-@inline
-function bothOf(array: usize, first: u32, second: u32): v128 {
-  return f64x2.replace_lane(v128.load64_splat(array + (<usize>first << 3)), 1, load<f64>(array + (<usize>second << 3)));
 }
 
 /** m by the fit with a bracket, for a gene that Newton from the prediction did not bring home. */

@@ -1,10 +1,38 @@
-// Two logarithms at a time. Method and coefficients: fdlibm s_log1p.c (Sun Microsystems, 1993, freely usable).
+// Two numbers at a time, among others their logarithms. Method and coefficients: fdlibm s_log1p.c (Sun Microsystems, 1993, freely usable).
 
 /** Σ of the two lanes. */
 // @ts-ignore: decorator
 @inline
 export function laneSum(v: v128): f64 {
   return f64x2.extract_lane(v, 0) + f64x2.extract_lane(v, 1);
+}
+
+/** e^x for the small steps of Newton: its error is one more error of a guess. */
+// @ts-ignore: decorator
+@inline
+export function growth(x: v128): v128 {
+  const bounded = f64x2.pmin(f64x2.pmax(x, f64x2.splat(-1.0)), f64x2.splat(1.0));
+  return f64x2.add(
+    f64x2.splat(1.0),
+    f64x2.mul(bounded, f64x2.add(f64x2.splat(1.0), f64x2.mul(bounded, f64x2.splat(0.5)))),
+  );
+}
+
+/** An array's values for two genes, one in each lane. */
+// @ts-ignore: decorator
+@inline
+export function bothOf(array: usize, first: usize, second: usize): v128 {
+  return f64x2.replace_lane(v128.load64_splat(array + (first << 3)), 1, load<f64>(array + (second << 3)));
+}
+
+/** Two rows of f64, value by value side by side. target: twice the bytes of a row. */
+// @ts-ignore: decorator
+@inline
+export function interleave(row0: usize, row1: usize, rowBytes: usize, target: usize): void {
+  for (let at: usize = 0; at < rowBytes; at += 8) {
+    store<f64>(target + 2 * at, load<f64>(row0 + at));
+    store<f64>(target + 2 * at, load<f64>(row1 + at), 8);
+  }
 }
 
 /**
@@ -28,15 +56,21 @@ export function log1p2(x: v128, u: v128): v128 {
 
   const half = f64x2.mul(f64x2.splat(0.5), f64x2.mul(f, f));
   const s = f64x2.div(f, f64x2.add(f64x2.splat(2.0), f));
-  const z = f64x2.mul(s, s);
+  const tail = f64x2.mul(s, f64x2.add(half, artanhTail(f64x2.mul(s, s))));
+  return f64x2.add(f64x2.add(f64x2.sub(tail, half), f), f64x2.mul(k, f64x2.splat(6.931471805599453094e-1)));
+}
+
+/** R(s²) in 2 artanh(s) = s (2 + R(s²)), for |s| ≤ 3 − 2√2. */
+// @ts-ignore: decorator
+@inline
+export function artanhTail(z: v128): v128 {
   const w = f64x2.mul(z, z);
   const even = f64x2.mul(w, f64x2.add(f64x2.splat(3.999999999940941908e-1), f64x2.mul(w, f64x2.add(
     f64x2.splat(2.222219843214978396e-1), f64x2.mul(w, f64x2.splat(1.531383769920937332e-1))))));
   const odd = f64x2.mul(z, f64x2.add(f64x2.splat(6.666666666666735130e-1), f64x2.mul(w, f64x2.add(
     f64x2.splat(2.857142874366239149e-1), f64x2.mul(w, f64x2.add(
       f64x2.splat(1.818357216161805012e-1), f64x2.mul(w, f64x2.splat(1.479819860511658591e-1))))))));
-  const tail = f64x2.mul(s, f64x2.add(half, f64x2.add(even, odd)));
-  return f64x2.add(f64x2.add(f64x2.sub(tail, half), f), f64x2.mul(k, f64x2.splat(6.931471805599453094e-1)));
+  return f64x2.add(even, odd);
 }
 
 /** out[i] = log(1 + x[i]) for an even n; how the tests reach `log1p2`. */

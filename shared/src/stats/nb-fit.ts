@@ -172,8 +172,8 @@ interface FittedPair {
 function fillGene(result: NbResult, gene: number, { control, perturbation, ratios, degrees }: FittedPair): void {
   const controlEmpty = isEmptyArm(control.flags[gene]);
   const perturbationEmpty = isEmptyArm(perturbation.flags[gene]);
-  result.meanControl[gene] = controlEmpty ? 0 : Math.exp(control.eta[gene]);
-  result.meanPerturbed[gene] = perturbationEmpty ? 0 : Math.exp(perturbation.eta[gene]);
+  result.meanControl[gene] = controlEmpty ? 0 : control.mean[gene];
+  result.meanPerturbed[gene] = perturbationEmpty ? 0 : perturbation.mean[gene];
   if (controlEmpty && perturbationEmpty) {
     result.status[gene] = GeneStatus.allZero;
     return;
