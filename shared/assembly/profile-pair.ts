@@ -18,20 +18,21 @@ const RESCUE_TOLERANCE: f64 = 1e-9;
 /** Nearly 2^63: a term beyond it, or none at all, cannot be added. */
 const TERM_LIMIT: f64 = 9e18;
 
-/** Values of m before the one that is predicted. */
-const HISTORY: i32 = 7;
+/** Values of m before the one that is predicted, and more than its derivatives. */
+const HISTORY: usize = 5;
+/** Weights of a prediction. */
+const WEIGHTS: usize = 8;
 /** The first points that are fitted, predicted by polynomials in α from its limit 0 on; in bytes of the grid. */
-const OPENING: usize = <usize>HISTORY << 3;
+const OPENING: usize = 7 << 3;
 
-// A pair, in bytes from its beginning. Σ y and 2^q of both genes, d log m/dx at the latest point, the genes' indices, and
-// where fitting begins, in bytes of the grid; its arrays follow.
+// A pair, in bytes from its beginning. Σ y and 2^q of both genes, their indices, and where fitting begins, in bytes of the
+// grid; its arrays follow.
 const TOTAL: usize = 0;
 const SCALE: usize = 16;
-const SLOPE: usize = 32;
-const FIRST: usize = 48;
-const SECOND: usize = 52;
-const FITTED: usize = 56;
-const HEAD_BYTES: usize = 64;
+const FIRST: usize = 32;
+const SECOND: usize = 36;
+const FITTED: usize = 40;
+const HEAD_BYTES: usize = 48;
 
 // Of the group at hand: arguments of addProfileGrid, and what all genes have in common.
 let rowBytes: usize = 0;
@@ -60,7 +61,7 @@ export function sharedBytes(K: u32, A: u32): usize {
 
 /** Bytes of a pair: a multiple of 16. */
 export function pairBytes(K: u32, A: u32): usize {
-  return HEAD_BYTES + (<usize>K << 4) + (<usize>(2 * A + HISTORY) << 4);
+  return HEAD_BYTES + (<usize>K << 4) + ((3 * <usize>A + 2 * HISTORY) << 4);
 }
 
 /** S of both genes, node by node. */
@@ -77,11 +78,18 @@ function valuesOf(pair: usize): usize {
   return measuresOf(pair) + 2 * rowBytes + (HISTORY << 4);
 }
 
+/** dm/dx of both genes at each point, and before the first dm/dα, behind as long a history. */
+// @ts-ignore: decorator
+@inline
+function derivativesOf(pair: usize): usize {
+  return valuesOf(pair) + 2 * gridBytes + (HISTORY << 4);
+}
+
 /** What both genes add at each point, in quanta. */
 // @ts-ignore: decorator
 @inline
 function termsOf(pair: usize): usize {
-  return valuesOf(pair) + 2 * gridBytes;
+  return derivativesOf(pair) + 2 * gridBytes;
 }
 
 /** Takes up a group. scratch: sharedBytes(K, A); the other arguments are those of addProfileGrid. */
@@ -112,30 +120,33 @@ export function openGroup(
 }
 
 /**
- * m at the next point: the polynomial through its values at seven points before and its slope at the last of them, or as many
- * as there are; no more than a factor of 2 away.
+ * m at the next point: the polynomial through its values at the five points before and its derivatives at the last three, or as
+ * many as there are; no more than a factor of 2 away.
  *
- * before: the latest value, those before it at lower addresses.
+ * values, derivatives: the latest, those before it at lower addresses. weights: of the values, then of the derivatives.
  */
 // @ts-ignore: decorator
 @inline
-function predicted(before: usize, weights: usize, slope: v128): v128 {
-  const m = v128.load(before);
+function predicted(values: usize, derivatives: usize, weights: usize): v128 {
+  const m = v128.load(values);
   const late = f64x2.add(
-    f64x2.add(f64x2.mul(v128.load64_splat(weights), m), f64x2.mul(v128.load64_splat(weights, 8), v128.load(before - 16))),
+    f64x2.add(f64x2.mul(v128.load64_splat(weights), m), f64x2.mul(v128.load64_splat(weights, 8), v128.load(values - 16))),
     f64x2.add(
-      f64x2.mul(v128.load64_splat(weights, 16), v128.load(before - 32)),
-      f64x2.mul(v128.load64_splat(weights, 24), v128.load(before - 48)),
+      f64x2.mul(v128.load64_splat(weights, 40), v128.load(derivatives)),
+      f64x2.mul(v128.load64_splat(weights, 48), v128.load(derivatives - 16)),
     ),
   );
   const early = f64x2.add(
     f64x2.add(
-      f64x2.mul(v128.load64_splat(weights, 32), v128.load(before - 64)),
-      f64x2.mul(v128.load64_splat(weights, 40), v128.load(before - 80)),
+      f64x2.mul(v128.load64_splat(weights, 16), v128.load(values - 32)),
+      f64x2.mul(v128.load64_splat(weights, 24), v128.load(values - 48)),
     ),
-    f64x2.mul(v128.load64_splat(weights, 48), v128.load(before - 96)),
+    f64x2.add(
+      f64x2.mul(v128.load64_splat(weights, 32), v128.load(values - 64)),
+      f64x2.mul(v128.load64_splat(weights, 56), v128.load(derivatives - 32)),
+    ),
   );
-  const next = f64x2.add(f64x2.add(late, early), f64x2.mul(v128.load64_splat(weights, 56), f64x2.mul(m, slope)));
+  const next = f64x2.add(late, early);
   return f64x2.pmin(f64x2.pmax(next, f64x2.mul(m, f64x2.splat(0.5))), f64x2.mul(m, f64x2.splat(2.0)));
 }
 
@@ -149,7 +160,7 @@ export function openPair(pair: usize, first: u32, second: u32, totals: usize, sc
   const m = f64x2.div(total, f64x2.splat(effectiveCells));
   const mostRate = max(f64x2.extract_lane(m, 0), f64x2.extract_lane(m, 1)) * largest;
   const fitted = <usize>firstFitted(alphas, <u32>(gridBytes >> 3), mostRate) << 3;
-  // At α = 0: m, which stands where the point before the first would, and d log m/dα.
+  // At α = 0: m, which stands where the point before the first would, and dm/dα.
   v128.store(valuesOf(pair) + 2 * fitted - 16, m);
   let slope = f64x2.splat(0.0);
   let squares = f64x2.splat(0.0);
@@ -160,7 +171,8 @@ export function openPair(pair: usize, first: u32, second: u32, totals: usize, sc
   }
   v128.store(pair, total, TOTAL);
   v128.store(pair, bothOf(scales, first, second), SCALE);
-  v128.store(pair, f64x2.div(f64x2.mul(m, f64x2.add(slope, f64x2.mul(m, squares))), total), SLOPE);
+  const derivative = f64x2.div(f64x2.mul(f64x2.mul(m, m), f64x2.add(slope, f64x2.mul(m, squares))), total);
+  v128.store(derivativesOf(pair) + 2 * fitted - 16, derivative);
   store<u32>(pair, first, FIRST);
   store<u32>(pair, second, SECOND);
   store<usize>(pair, fitted, FITTED);
@@ -172,6 +184,24 @@ export function openPair(pair: usize, first: u32, second: u32, totals: usize, sc
 @inline
 export function fittedOf(pair: usize): usize {
   return load<usize>(pair, FITTED);
+}
+
+/**
+ * About dη'/dη: what the last step still changes about the slope that predictions rest on, whose error they would pass on
+ * threefold from point to point. η' = P/J with P = m Σ N s r u − Σ S r u; the sums that their derivatives need beyond the
+ * others are taken as if all nodes had the mean r: Σ N s r² u as Σ N s r u · Σ N s r²/Σ N s r, Σ S r² u as Σ S r u · Σ S r/Σ S.
+ */
+// @ts-ignore: decorator
+@inline
+function slopeByEta(m: v128, total: v128, A1: v128, AU: v128, Su: v128, Sru: v128, rho: v128, slope: v128, inverse: v128): v128 {
+  const one = f64x2.splat(1.0);
+  const two = f64x2.splat(2.0);
+  const Nsrr = f64x2.sub(A1, AU);
+  const Nsrru = f64x2.mul(Nsrr, rho);
+  const share = f64x2.div(f64x2.sub(total, Su), total);
+  const ofP = f64x2.sub(f64x2.mul(two, f64x2.mul(m, Nsrru)), f64x2.mul(Sru, f64x2.sub(f64x2.mul(two, share), one)));
+  const ofJ = f64x2.sub(f64x2.mul(m, Nsrr), ofP);
+  return f64x2.mul(f64x2.sub(ofP, f64x2.mul(slope, ofJ)), inverse);
 }
 
 /** m by the fit with a bracket, for a gene that Newton from the prediction did not bring home. */
@@ -194,8 +224,9 @@ export function fitPoint(pair: usize, a: usize): void {
   const since = a - fitted;
   const isOpening = since < OPENING;
   const stepAccepted = isOpening ? OPENING_STEP_ACCEPTED : STEP_ACCEPTED;
-  const weights = isOpening ? openers + (fitted * HISTORY + since) * (HISTORY + 1) : predictors + a * (HISTORY + 1);
-  let m = predicted(values + 2 * a - 16, weights, v128.load(pair, SLOPE));
+  const weights = isOpening ? openers + (fitted * (OPENING >> 3) + since) * WEIGHTS : predictors + a * WEIGHTS;
+  const derivatives = derivativesOf(pair);
+  let m = predicted(values + 2 * a - 16, derivatives + 2 * a - 16, weights);
 
   let t = one, A1 = one, AU = one, Su = one, Sru = one, score = one, inverse = one, rho = one, step = one;
   for (let pass = 1; ; pass++) {
@@ -262,8 +293,9 @@ export function fitPoint(pair: usize, a: usize): void {
     f64x2.sub(f64x2.mul(excess, v128.load64_splat(inverses + a)), Su),
     f64x2.sub(f64x2.mul(score, slope), f64x2.mul(half, f64x2.sub(slope, bend))),
   );
-  v128.store(pair, slope, SLOPE);
-  v128.store(values + 2 * a, f64x2.mul(m, growth(step)));
+  const arrived = f64x2.mul(m, growth(step));
+  v128.store(values + 2 * a, arrived);
+  v128.store(derivatives + 2 * a, f64x2.mul(arrived, f64x2.add(slope, f64x2.mul(step, slopeByEta(m, total, A1, AU, Su, Sru, rho, slope, inverse)))));
   v128.store(termsOf(pair) + 2 * a, f64x2.mul(term, v128.load(pair, SCALE)));
 }
 

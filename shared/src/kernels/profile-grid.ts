@@ -110,58 +110,67 @@ function gridWeights(logAlphas: ArrayLike<number>): GridWeights {
   return weights;
 }
 
-/** How many of the values before a prediction uses, beside the slope at the last of them. */
-const HISTORY = 7;
+/** How many of the values before a prediction uses, and at how many of the last of them the derivative too. */
+const VALUES = 5;
+const DERIVATIVES = 3;
+const WEIGHTS = VALUES + DERIVATIVES;
+/** Points from the first that is fitted on that are predicted by polynomials in α. */
+const OPENING_POINTS = 7;
 
 /**
- * Weights w with m(x_a) ≈ Σ_i w[a·8 + i] m(x_{a−1−i}) + w[a·8 + 7] m'(x_{a−1}): the polynomial through the values at up to seven
- * points before and the slope at the last of them, which a Newton step has made exact but for rounding and, for the slope, 1e-5.
+ * Weights w with m(x_a) ≈ Σ_{i<5} w[a·8 + i] m(x_{a−1−i}) + Σ_{i<3} w[a·8 + 5 + i] m'(x_{a−1−i}): the polynomial through the
+ * values at up to five points before and the derivatives at the last three.
  *
  * @source Hermite interpolation: Stoer & Bulirsch 2002, Introduction to Numerical Analysis, 2.1.5
  */
 export function predictorWeights(points: ArrayLike<number>): Float64Array {
-  const stride = HISTORY + 1;
-  const weights = new Float64Array(points.length * stride);
+  const weights = new Float64Array(points.length * WEIGHTS);
   for (let a = 1; a < points.length; a++) {
-    const before = Array.from({ length: Math.min(a, HISTORY) }, (_, i) => points[a - 1 - i]);
-    weights.set(hermiteWeights(before, points[a]), a * stride);
+    const before = Array.from({ length: Math.min(a, VALUES) }, (_, i) => points[a - 1 - i]);
+    weights.set(hermiteWeights(before, points[a]), a * WEIGHTS);
   }
   return weights;
 }
 
 /**
  * The same in α, for points from a `first` one on at which fitting begins, the limit α = 0 standing before it: w[(first·7 + i)·8 …]
- * for point first + i. The slope is m' in log α, but at α = 0, where it is m' in α.
+ * for point first + i. Derivatives are m' in log α, but at α = 0, where it is m' in α.
  */
 function openingWeights(alphas: Float64Array): Float64Array {
-  const stride = HISTORY + 1;
-  const weights = new Float64Array(alphas.length * HISTORY * stride);
+  const weights = new Float64Array(alphas.length * OPENING_POINTS * WEIGHTS);
   alphas.forEach((_, first) => {
-    for (let i = 0; i < HISTORY && first + i < alphas.length; i++) {
-      const before = [...alphas.slice(first, first + i).reverse(), 0];
+    for (let i = 0; i < OPENING_POINTS && first + i < alphas.length; i++) {
+      const before = [...alphas.slice(first, first + i).reverse(), 0].slice(0, VALUES);
       const own = hermiteWeights(before, alphas[first + i]);
-      if (i > 0) own[HISTORY] /= before[0];
-      weights.set(own, (first * HISTORY + i) * stride);
+      before.slice(0, DERIVATIVES).forEach((alpha, j) => {
+        if (alpha > 0) own[VALUES + j] /= alpha;
+      });
+      weights.set(own, (first * OPENING_POINTS + i) * WEIGHTS);
     }
   });
   return weights;
 }
 
-/** Weights of the values at up to seven points, the latest first, and of the slope at the latest, for the value at `point`. */
+/** Weights of the values at up to five points, the latest first, and of the derivatives at the first three, for the value at `point`. */
 function hermiteWeights(before: readonly number[], point: number): Float64Array {
-  const weights = new Float64Array(HISTORY + 1);
-  const [last, ...earlier] = before;
-  const gap = point - last;
+  const weights = new Float64Array(WEIGHTS);
+  const gap = point - before[0];
   // Places in v = (x − x_last)/gap: 0 for the last point, negative before it, 1 where the value is wanted.
-  const places = earlier.map((x) => (x - last) / gap);
-  const atOne = places.reduce((product, v) => product * ((1 - v) / -v), 1);
-  const slopeAtZero = places.reduce((sum, v) => sum - 1 / v, 0);
-  weights[0] = atOne * (1 - slopeAtZero);
+  const places = before.map((x) => (x - before[0]) / gap);
   for (const [i, own] of places.entries()) {
-    const others = places.reduce((product, v) => (v === own ? product : product * ((1 - v) / (own - v))), 1);
-    weights[i + 1] = others / own ** 2;
+    let basis = 1;
+    let basisSlope = 0;
+    for (const [j, other] of places.entries()) {
+      if (i === j) continue;
+      const power = j < DERIVATIVES ? 2 : 1;
+      basis *= ((1 - other) / (own - other)) ** power;
+      basisSlope += power / (own - other);
+    }
+    if (i < DERIVATIVES) {
+      weights[i] = basis * (1 - (1 - own) * basisSlope);
+      weights[VALUES + i] = basis * (1 - own) * gap;
+    } else weights[i] = basis;
   }
-  weights[HISTORY] = atOne * gap;
   return weights;
 }
 
