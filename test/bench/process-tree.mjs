@@ -12,21 +12,27 @@ const read = (path) => {
 
 const kibibytes = (status, field) => Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0);
 
-/** Every process of the machine: pid → parent's pid. */
+/** pid → parent's pid of the processes that were there at the last look: looking must not slow down what is looked at. */
+const known = new Map();
+
+/** Every process of the machine: pid → parent's pid, as it was when the process was first seen. */
 const parents = () => {
-  const pids = new Map();
   let names = [];
   try {
     names = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   } catch {
-    return pids;
+    return known;
   }
-  for (const name of names) {
+  const pids = names.map(Number);
+  const present = new Set(pids);
+  for (const pid of [...known.keys()]) if (!present.has(pid)) known.delete(pid);
+  for (const pid of pids) {
+    if (known.has(pid)) continue;
     // The command stands in parentheses and may itself hold spaces and parentheses: fields count from the last one.
-    const stat = read(`/proc/${name}/stat`);
-    if (stat !== null) pids.set(Number(name), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]));
+    const stat = read(`/proc/${pid}/stat`);
+    if (stat !== null) known.set(pid, Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]));
   }
-  return pids;
+  return known;
 };
 
 /** The pid itself and all its descendants. */
