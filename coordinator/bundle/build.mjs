@@ -59,5 +59,7 @@ const bundle = await rolldown({
   external: EXTERNAL,
   plugins: [keepPlaces],
 });
-await bundle.write({ dir: output, format: 'esm', banner: PRELUDE });
+// Three processes and their threads read all of it: without comments and spaces that takes a third less. Names stay.
+const minify = { compress: false, mangle: false, codegen: { removeWhitespace: true } };
+await bundle.write({ dir: output, format: 'esm', banner: PRELUDE, minify });
 await bundle.close();

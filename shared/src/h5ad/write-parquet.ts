@@ -17,7 +17,7 @@ type Buffered = string[] | Float64Array | Float32Array | Int32Array | Uint8Array
 /**
  * Writes a tidy table as Parquet, one row group at a time; memory is one row group.
  *
- * Columns are required (no nulls: NaN stays NaN). Strings are dictionary-encoded, unless they are distinct, and carry statistics, so that readers
+ * Columns are required (no nulls: NaN stays NaN). Strings are dictionary-encoded and carry statistics, unless they are distinct, so that readers
  * can skip row groups by perturbation; `u8` is stored as an unsigned 8-bit integer. The bytes depend on the rows alone,
  * not on how `append` was called.
  */
@@ -99,7 +99,7 @@ export class ParquetTableWriter implements TableWriter {
           name,
           data: this.buffered[i].slice(0, this.nBuffered),
           encoding: type === 'string' && !isDistinct ? 'RLE_DICTIONARY' : 'PLAIN',
-          statistics: type === 'string',
+          statistics: type === 'string' && !isDistinct,
         })),
         rowGroupSize: this.rowGroupRows,
       });
