@@ -50,7 +50,10 @@ function logTerms(S: usize, N: usize, s: usize, K: u32, inverse: f64, t: f64, u:
   return laneSum(sum);
 }
 
-/** The same of the ratio where it is between √½ and √2: with one division, log((1 + t s)/(1 + u s)) = 2 artanh((t − u) s/(2 + (t + u) s)). */
+/**
+ * The same of the ratio where it is between √½ and √2, with one division:
+ * log((1 + t s)/(1 + u s)) = 2 artanh((t − u) s/(2 + (t + u) s)).
+ */
 // @ts-ignore: decorator
 @inline
 function adjacentLogTerms(S: usize, N: usize, s: usize, K: u32, inverse: f64, t: f64, u: f64): f64 {
@@ -112,7 +115,7 @@ function put(gene: usize, s: usize, K: u32, pooled: f64, pooledMean: f64, isConv
   store<u8>(pooledConvergeds + gene, isConverged ? 1 : 0);
 }
 
-/** Fits two genes of both arms together, or one twice, and sets their results. scratch: f64 5 K, the first 2 K N and N s of both. */
+/** Fits two genes of both arms together, or one twice, and sets their results. scratch: f64 5 K, of which N and N s of both arms first. */
 function testPair(first: usize, second: usize, s: usize, K: u32, tolerance: f64, scratch: usize): void {
   const rowBytes = <usize>K << 3;
   const spare = scratch + 2 * rowBytes;
@@ -124,7 +127,7 @@ function testPair(first: usize, second: usize, s: usize, K: u32, tolerance: f64,
     store<f64>(measures + 2 * at, load<f64>(S0 + row1 + at) + load<f64>(S1 + row1 + at), 8);
   }
   const total = f64x2.add(bothOf(totals0, first, second), bothOf(totals1, first, second));
-  // Where the arms agree the pooled η lies between theirs; the Poisson solution, from which it starts, is as near and never far off.
+  // Where the arms agree the pooled η lies between theirs; the Poisson solution that it starts from is as near and never far off.
   pair.fitPair(
     measures, scratch, scratch + rowBytes, s, K, bothOf(alphas, first, second), total, cells0 + cells1, tolerance, spare,
   );

@@ -152,10 +152,8 @@ function predicted(values: usize, derivatives: usize, weights: usize): v128 {
 
 /** Takes up two genes, or one twice. totals: Σ y of every gene. @returns fittedOf(pair) */
 export function openPair(pair: usize, first: u32, second: u32, totals: usize, scales: usize): usize {
-  const row0 = S + <usize>first * rowBytes;
-  const row1 = S + <usize>second * rowBytes;
   const measures = measuresOf(pair);
-  interleave(row0, row1, rowBytes, measures);
+  interleave(S + <usize>first * rowBytes, S + <usize>second * rowBytes, rowBytes, measures);
   const total = bothOf(totals, first, second);
   const m = f64x2.div(total, f64x2.splat(effectiveCells));
   const mostRate = max(f64x2.extract_lane(m, 0), f64x2.extract_lane(m, 1)) * largest;
@@ -193,7 +191,9 @@ export function fittedOf(pair: usize): usize {
  */
 // @ts-ignore: decorator
 @inline
-function slopeByEta(m: v128, total: v128, A1: v128, AU: v128, Su: v128, Sru: v128, rho: v128, slope: v128, inverse: v128): v128 {
+function slopeByEta(
+  m: v128, total: v128, A1: v128, AU: v128, Su: v128, Sru: v128, rho: v128, slope: v128, inverse: v128,
+): v128 {
   const one = f64x2.splat(1.0);
   const two = f64x2.splat(2.0);
   const Nsrr = f64x2.sub(A1, AU);
@@ -295,7 +295,8 @@ export function fitPoint(pair: usize, a: usize): void {
   );
   const arrived = f64x2.mul(m, growth(step));
   v128.store(values + 2 * a, arrived);
-  v128.store(derivatives + 2 * a, f64x2.mul(arrived, f64x2.add(slope, f64x2.mul(step, slopeByEta(m, total, A1, AU, Su, Sru, rho, slope, inverse)))));
+  const slopeThere = f64x2.add(slope, f64x2.mul(step, slopeByEta(m, total, A1, AU, Su, Sru, rho, slope, inverse)));
+  v128.store(derivatives + 2 * a, f64x2.mul(arrived, slopeThere));
   v128.store(termsOf(pair) + 2 * a, f64x2.mul(term, v128.load(pair, SCALE)));
 }
 
