@@ -237,12 +237,75 @@ describe('fits from measures', () => {
           expect(isConverged(fits.flags[gene])).toBe(true);
           expect(isEmptyArm(fits.flags[gene])).toBe(measures.sumCounts[gene] === 0);
           expect(Math.abs(fits.eta[gene] - twin.eta)).toBeLessThan(1e-10);
+          expect(Math.abs(fits.mean[gene] / Math.exp(twin.eta) - 1)).toBeLessThan(1e-10);
           expect(Math.abs(fits.fisher[gene] / twin.fisher - 1)).toBeLessThan(1e-10);
           expect(Math.abs(fits.observed[gene] / twin.observed - 1)).toBeLessThan(1e-6);
         }
       }),
       SEED,
     );
+  });
+
+  it('and ratios are the same bits whichever gene lies beside a gene', () => {
+    fc.assert(
+      fc.property(arm, arm, dispersion, dispersion, (control, perturbation, alpha, other) => {
+        const heap = KernelHeap.create();
+        const nodes = nodesOver(16, 0.2, 5);
+        const s = heap.copyF64(nodes.sizeFactors);
+        const measured = [control, perturbation].map((group) => measuresOf(heap, nodes, group));
+        /** Results of the genes in this order, each in its own place. */
+        const inOrder = (genes: readonly number[]): number[][] => {
+          const alphas = heap.copyF64(genes.map((gene) => (gene % 2 === 0 ? alpha : other)));
+          const arms = measured.map((group) => {
+            const S = Float64Array.from(genes.flatMap((gene) => [...(geneOf(group, gene).S as Float64Array)]));
+            const sumCounts = Float64Array.from(genes, (gene) => group.sumCounts[gene]);
+            const measures = loadMeasures(heap, { S, N: group.N, sumCounts, nCells: group.nCells });
+            return { measures, fits: fitIntercepts(heap, s, measures, alphas) };
+          });
+          const { statistic } = likelihoodRatios(heap, s, alphas, arms[0], arms[1]);
+          const { eta, mean, fisher, observed, iterations, flags } = arms[1].fits;
+          const results: number[][] = [];
+          for (const [at, gene] of genes.entries()) {
+            results[gene] = [eta, mean, fisher, observed, iterations, flags, statistic].map((values) => values[at]);
+          }
+          return results;
+        };
+        const expected = inOrder([0, 1, 2, 3]);
+        expect(inOrder([3, 1, 0, 2])).toEqual(expected);
+        expect(inOrder([2, 3, 1, 0])).toEqual(expected);
+      }),
+      SEED,
+    );
+  });
+
+  it('go to the fit with a bracket where a gene does not arrive, and say that it did not converge', () => {
+    const heap = KernelHeap.create();
+    const nodes = nodesOver(16, 0.2, 5);
+    const cells = Array.from({ length: 40 }, (_, i) => ({
+      s: 0.3 + i / 12,
+      counts: [i % 3, 7 * (i % 5), 0, (i * i) % 90],
+    }));
+    const measures = measuresOf(heap, nodes, { cells, empty: false });
+    const s = heap.copyF64(nodes.sizeFactors);
+    const alphas = heap.copyF64([0.4, 0.05, 1, 30]);
+    const usual = fitIntercepts(heap, s, measures, alphas);
+    const [eta, mean, fisher, observed] = [0, 1, 2, 3].map(() => heap.f64(4));
+    const [iterations, flags, scratch] = [heap.u8(4), heap.u8(4), heap.f64(4 * 16)];
+    // No step is shorter than nothing: every gene is given up after the twelve steps of a pair and the sixty of a bracket.
+    heap.exports.fitIntercepts(
+      ...([4, 16, measures.S.byteOffset, measures.N.byteOffset, s.byteOffset, alphas.byteOffset] as const),
+      ...([measures.sumCounts.byteOffset, 0, scratch.byteOffset, eta.byteOffset, mean.byteOffset] as const),
+      ...([fisher.byteOffset, observed.byteOffset, iterations.byteOffset, flags.byteOffset] as const),
+    );
+    for (const gene of [0, 1, 3]) {
+      expect(isConverged(flags[gene])).toBe(false);
+      expect(iterations[gene]).toBe(72);
+      expect(Math.abs(eta[gene] - usual.eta[gene])).toBeLessThan(1e-13);
+      expect(Math.abs(mean[gene] / Math.exp(usual.eta[gene]) - 1)).toBeLessThan(1e-13);
+      expect(Math.abs(fisher[gene] / usual.fisher[gene] - 1)).toBeLessThan(1e-12);
+      expect(Math.abs(observed[gene] / usual.observed[gene] - 1)).toBeLessThan(1e-7);
+    }
+    expect(isEmptyArm(flags[2])).toBe(true);
   });
 
   it('give the likelihood ratio of the plain twin, empty arms included', () => {
