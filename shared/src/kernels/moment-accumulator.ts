@@ -25,7 +25,7 @@ export class MomentAccumulator {
 
   /**
    * @param heap - everything is allocated here; the accumulator lives until the heap is released below it
-   * @param withSums - false: only cells that express a gene are counted, in a tenth of the time, and all sums are NaN
+   * @param withSums - false: only cells that express a gene are counted, in a sixth of the time, and all sums are NaN
    */
   constructor(
     private readonly heap: KernelHeap,

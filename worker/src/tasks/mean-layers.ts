@@ -36,8 +36,8 @@ export function setMeanLayers(
   reference: ArmSums,
   tests: readonly TestName[],
 ): void {
-  const set = (layer: string, makers: readonly TestName[], make: () => ArrayLike<number>): void => {
-    const writers = makers.filter((test) => results.has(test, layer));
+  const set = (layer: string, of: readonly TestName[], make: () => ArrayLike<number>): void => {
+    const writers = of.filter((test) => results.has(test, layer));
     if (writers.length === 0) return;
     const values = make();
     for (const test of writers) results.set(test, layer, row, values);
