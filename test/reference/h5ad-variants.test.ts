@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import {
   columnTexts,
+  openCellNames,
   openRowSource,
   packMatrixDescriptor,
   readH5adMetadata,
@@ -193,6 +194,10 @@ describeWithPeers('h5ad files as h5py and anndata write them', (python) => {
       const rows = { begin: 1, end: metadata.nObs - 1 };
       const part = await readH5adMetadata(join(folder, variant.file), { obsNames: rows });
       expect(part.obsNames, variant.file).toEqual(variant.obs_names?.slice(rows.begin, rows.end));
+      const described = await readH5adMetadata(join(folder, variant.file), { obsNamesAddress: true });
+      const cellNames = await openCellNames(join(folder, variant.file), described);
+      expect(await cellNames.read(rows), variant.file).toEqual(part.obsNames);
+      await cellNames.close();
       expect(metadata.duplicateVarNames?.count).toBe(variant.duplicate_genes ?? 0);
       expect(metadata.obsColumns.map(({ name, kind }) => ({ name, kind }))).toEqual(
         names.map((name) => ({ name, kind: wanted[name].kind })),

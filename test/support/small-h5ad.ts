@@ -24,6 +24,10 @@ export interface SmallH5ad {
   readonly dtype?: keyof typeof VALUE_ARRAYS;
   /** Label of each cell in the column `perturbation`, null where it is missing; default: "control" and "a" in turn. */
   readonly labels?: readonly (string | null)[];
+  /** Names of the cells; default: cell0, cell1, … */
+  readonly cells?: readonly string[];
+  /** The cells' names are in chunks of so many. */
+  readonly cellsChunk?: number;
   /** Names of the genes; default: gene0, gene1, … */
   readonly genes?: readonly string[];
   /** Further columns of obs. */
@@ -52,7 +56,8 @@ export async function writeSmallH5ad(
     writeMatrix(file, 'X', matrix, nColumns, how);
     const labels = how.labels ?? matrix.map((_, row) => (row % 2 === 0 ? 'control' : 'a'));
     const columns = Object.entries(how.columns ?? {});
-    const obs = writeFrame(file, 'obs', cellNames(matrix.length), ['perturbation', ...columns.map(([name]) => name)]);
+    const cells = how.cells ?? Array.from({ length: matrix.length }, (_, i) => `cell${i}`);
+    const obs = writeFrame(file, 'obs', cells, ['perturbation', ...columns.map(([name]) => name)], how.cellsChunk);
     writeCategories(obs, 'perturbation', labels);
     for (const [name, values] of columns) writeColumn(obs, name, values);
     const genes = how.genes ?? Array.from({ length: nColumns }, (_, i) => `gene${i}`);
@@ -69,15 +74,20 @@ export async function writeSmallH5ad(
   }
 }
 
-const cellNames = (length: number): string[] => Array.from({ length }, (_, i) => `cell${i}`);
-
-function writeFrame(parent: Hdf5Group, name: string, index: readonly string[], columns: readonly string[]): Hdf5Group {
+function writeFrame(
+  parent: Hdf5Group,
+  name: string,
+  index: readonly string[],
+  columns: readonly string[],
+  chunk?: number,
+): Hdf5Group {
   const frame = parent.create_group(name);
   frame.create_attribute('encoding-type', 'dataframe');
   frame.create_attribute('_index', '_index');
   if (columns.length > 0) frame.create_attribute('column-order', [...columns]);
   else frame.create_attribute('column-order', new Float64Array(0));
-  if (index.length > 0) frame.create_dataset({ name: '_index', data: [...index] });
+  const packed = chunk === undefined ? {} : { shape: [index.length], chunks: [chunk] };
+  if (index.length > 0) frame.create_dataset({ name: '_index', data: [...index], ...packed });
   else frame.create_dataset({ name: '_index', data: new Int8Array(0), shape: [0] });
   return frame;
 }

@@ -49,6 +49,8 @@ export interface JobContext {
   /** Version of the input when the job was planned; a task that finds another refuses to mix them. */
   readonly inputVersion: string;
   readonly inputBytes: number;
+  /** Where the file has its cells' names, as `H5adMetadata.obsNamesAddress`. */
+  readonly cellNamesAddress: number | null;
   readonly geneNames: readonly string[];
   /** What was said when the job was planned, one sentence each. */
   readonly warnings: readonly string[];

@@ -12,6 +12,7 @@ export {
   readObsColumn,
   type H5adMetadataSession,
 } from './read-h5ad-metadata.js';
+export { openCellNames, type CellNames } from './read-cell-names.js';
 export { h5wasmSettled } from './h5wasm-module.js';
 export { prepareH5adWriting } from './write-hdf5-module.js';
 export { columnLabels, columnTexts, type LabelledRows } from './column-texts.js';

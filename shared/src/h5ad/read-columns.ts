@@ -54,6 +54,12 @@ export class FrameReader {
       .map((text) => text ?? '');
   }
 
+  /** Address of the dataset with the names of the rows, when `VariableStrings` reads it; otherwise null. */
+  async indexAddress(): Promise<number | null> {
+    const path = `${this.frame}/${this.indexName}`;
+    return this.categoriesPath(this.indexName, path) === null ? this.file.addressOfStrings(path) : null;
+  }
+
   /**
    * @throws InvalidInputError when there is no such column
    * @throws CorruptDataError when its length is not the frame's, or a code has no category

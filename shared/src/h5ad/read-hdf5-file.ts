@@ -1,7 +1,8 @@
 import { CorruptDataError, ShardexError, UnsupportedDataError } from '../errors/index.js';
 import { BlockingByteSource } from '../storage/index.js';
+import { DECODED_FILTERS } from './decode/chunk-decoder.js';
 import { refuseForeignFilters } from './decode/readable-filters.js';
-import { readVariableStrings, type Hdf5Bytes } from './hdf5/index.js';
+import { VariableStrings, type Hdf5Bytes } from './hdf5/index.js';
 import {
   hasDiagnostics,
   loadH5wasm,
@@ -116,7 +117,10 @@ export class Hdf5File {
 
   /** All values of a dataset, flattened. */
   async readDataset(dataset: string): Promise<Hdf5Values> {
-    if (this.isReadByUs(dataset)) return { kind: 'strings', values: await this.readStrings(dataset) };
+    if (this.isReadByUs(dataset)) {
+      const strings = await this.strings(dataset);
+      return { kind: 'strings', values: await strings.read({ begin: 0, end: strings.count }) };
+    }
     return this.checked(dataset, () => {
       const metadata = this.module.get_dataset_metadata(this.id, dataset);
       const values = this.read(
@@ -131,7 +135,7 @@ export class Hdf5File {
 
   /** Strings [begin, end) of a list of them; of other values, null: nothing is read. */
   async readStringRange(dataset: string, begin: number, end: number): Promise<string[] | null> {
-    if (this.isReadByUs(dataset)) return (await this.readStrings(dataset)).slice(begin, end);
+    if (this.isReadByUs(dataset)) return (await this.strings(dataset)).read({ begin, end });
     return this.checked(dataset, () => {
       const metadata = this.module.get_dataset_metadata(this.id, dataset);
       if (metadata.type !== this.module.H5T_class_t.H5T_STRING.value || metadata.shape?.length !== 1) return null;
@@ -180,6 +184,21 @@ export class Hdf5File {
     });
   }
 
+  /** The same of a list of strings that `VariableStrings` reads without the library; null for everything else. */
+  async addressOfStrings(dataset: string): Promise<number | null> {
+    if (this.kindOf(dataset) !== 'dataset') return null;
+    const { type, vlen, shape } = this.metadataOf(dataset);
+    const isList = type === this.module.H5T_class_t.H5T_STRING.value && vlen && shape?.length === 1;
+    if (!isList || !this.filtersOf(dataset).every((id) => DECODED_FILTERS.has(id))) return null;
+    try {
+      await this.strings(dataset);
+      return this.addressOf(dataset);
+    } catch (error) {
+      if (error instanceof UnsupportedDataError) return null;
+      throw error;
+    }
+  }
+
   /** Path of the node that an object reference stored in an attribute points to, null when there is none. */
   referencedNode(node: string, attribute: string): string | null {
     const value = this.attribute(node, attribute);
@@ -219,8 +238,8 @@ export class Hdf5File {
     return filters.includes(LZF) && this.metadataOf(dataset).vlen;
   }
 
-  private readStrings(dataset: string): Promise<string[]> {
-    return readVariableStrings(this.bytes, this.addressOf(dataset), dataset.slice(1));
+  private strings(dataset: string): Promise<VariableStrings> {
+    return VariableStrings.open(this.bytes, this.addressOf(dataset), dataset.slice(1));
   }
 
   /** What the library's own function for it frees is as many strings as the whole dataset has. */

@@ -87,6 +87,7 @@ async function assemble(
     obsColumns: obs.columns(),
     varColumns: vars.columns(),
     obsNames,
+    obsNamesAddress: request.obsNamesAddress === true ? await obs.indexAddress() : null,
     varNames,
     duplicateObsNames,
     duplicateVarNames,

@@ -191,6 +191,8 @@ export interface MetadataRequest {
   readonly varColumns?: readonly string[];
   /** Read the cells' names and look for duplicates (about 0.5 s and 150 MB a million cells), or read those of some cells. */
   readonly obsNames?: boolean | RowRange;
+  /** Look where the cells' names are, for `openCellNames`. */
+  readonly obsNamesAddress?: boolean;
   /** Read the genes' names and look for duplicates; those of `raw/var` when `matrix` is "raw/X". Default true. */
   readonly varNames?: boolean;
 }
@@ -211,6 +213,8 @@ export interface H5adMetadata {
   readonly varColumns: readonly ColumnSummary[];
   /** null unless asked for. */
   readonly obsNames: readonly string[] | null;
+  /** Of the dataset that holds them; null unless asked for, and where they are no strings that are read without the HDF5 library. */
+  readonly obsNamesAddress: number | null;
   readonly varNames: readonly string[] | null;
   readonly duplicateObsNames: DuplicateNames | null;
   readonly duplicateVarNames: DuplicateNames | null;

@@ -1,5 +1,6 @@
 export { BlockingByteSource } from './blocking-source.js';
 export * from './byte-source.js';
+export { coalesceRanges } from './coalesce-ranges.js';
 export * from './file-byte-source.js';
 export * from './folder-store.js';
 export * from './make-folder.js';

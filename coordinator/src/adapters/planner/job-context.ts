@@ -19,6 +19,7 @@ export function contextOf(input: ResolvedInput): JobContext {
     design: input.covariates.design,
     inputVersion: input.metadata.version,
     inputBytes: input.metadata.sizeBytes,
+    cellNamesAddress: input.metadata.obsNamesAddress,
     geneNames: input.metadata.varNames ?? [],
     warnings: input.warnings,
     matrix: {

@@ -60,6 +60,7 @@ async function resolveInput(parameters: DeParameters, file: H5adMetadataSession)
     matrix,
     obsColumns: [...wanted, ...covariateColumns],
     varNames: true,
+    obsNamesAddress: true,
   });
   const descriptor = metadata.descriptor as MatrixDescriptor;
   if (descriptor.nRows === 0 || descriptor.nColumns === 0) {

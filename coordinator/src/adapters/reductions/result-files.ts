@@ -18,7 +18,7 @@ export class ResultFiles {
     readonly frozen: FrozenSummary,
     /** Of the result rows. */
     private readonly groups: readonly number[],
-    /** The names of the cells are read in a thread of their own meanwhile. */
+    /** Written meanwhile. */
     private readonly cells: Promise<TableWriter>,
   ) {
     // The failure itself is looked at when all of it is waited for.

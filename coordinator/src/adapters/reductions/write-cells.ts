@@ -1,13 +1,6 @@
 import { join } from 'node:path';
 import { SCRATCH_NAMES, type JobContext, type SizeFactorSummary } from '@shardex/shared/artifacts';
-import { InvalidInputError } from '@shardex/shared/errors';
-import {
-  openH5adMetadata,
-  ParquetTableWriter,
-  type H5adMetadataSession,
-  type RowRange,
-  type TableWriter,
-} from '@shardex/shared/h5ad';
+import { openCellNames, ParquetTableWriter, type CellNames, type TableWriter } from '@shardex/shared/h5ad';
 import { withArtifact, type ReductionScope } from './scratch.js';
 
 /** Rows of one Parquet row group: about 3 MB. */
@@ -17,16 +10,18 @@ export const CELLS_FILE = 'cells.parquet';
 
 /** Writes `cells.parquet`, what the run made of every cell of the file, all but its name. @param folder - a local one */
 export async function fillCells(scope: ReductionScope, folder: string): Promise<TableWriter> {
-  const input = openH5adMetadata(scope.context.parameters.input);
+  const { parameters, inputVersion, cellNamesAddress } = scope.context;
+  const described = { version: inputVersion, obsNamesAddress: cellNamesAddress };
+  const names = await openCellNames(parameters.input, described);
   try {
-    return await fillFrom(input, scope, folder);
+    return await fillFrom(names, scope, folder);
   } finally {
-    await input.close();
+    await names.close();
   }
 }
 
-/** @param input - of which the names of some cells are read at a time */
-async function fillFrom(input: H5adMetadataSession, scope: ReductionScope, folder: string): Promise<TableWriter> {
+/** @param names - of which some are read at a time */
+async function fillFrom(names: CellNames, scope: ReductionScope, folder: string): Promise<TableWriter> {
   const { context, store } = scope;
   const { groupLabels, nCells } = context;
   const group = await withArtifact<JobContext, Int32Array>(store, SCRATCH_NAMES.context, (reader) =>
@@ -51,7 +46,7 @@ async function fillFrom(input: H5adMetadataSession, scope: ReductionScope, folde
       scope.checkCancelled();
       const end = Math.min(nCells, begin + BLOCK_ROWS);
       await table.append([
-        await readNames(input, scope, { begin, end }),
+        await names.read({ begin, end }),
         Array.from(group.subarray(begin, end), (g) => (g < 0 ? '' : groupLabels[g])),
         cells.total.subarray(begin, end),
         Int32Array.from(cells.nGenes.subarray(begin, end)),
@@ -65,20 +60,6 @@ async function fillFrom(input: H5adMetadataSession, scope: ReductionScope, folde
     await table.abort();
     throw error;
   }
-}
-
-async function readNames(
-  input: H5adMetadataSession,
-  { context }: ReductionScope,
-  rows: RowRange,
-): Promise<readonly string[]> {
-  const { obsNames, version } = await input.read({ obsNames: rows, varNames: false });
-  if (version !== context.inputVersion) {
-    throw new InvalidInputError(`${context.parameters.input} changed while the job was running`, {
-      hint: 'run again once nothing writes to it',
-    });
-  }
-  return obsNames ?? [];
 }
 
 interface CellArrays {

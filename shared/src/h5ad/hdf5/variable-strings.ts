@@ -1,7 +1,8 @@
+import { coalesceRanges } from '../../storage/index.js';
 import { ChunkDecoder } from '../decode/chunk-decoder.js';
-import { chunkMapOf } from '../decode/chunk-map.js';
-import type { DatasetDescriptor } from '../types.js';
-import { ByteCursor } from './byte-cursor.js';
+import { chunkMapOf, type ChunkMap } from '../decode/chunk-map.js';
+import type { DatasetDescriptor, RowRange } from '../types.js';
+import { ByteCursor, UNDEFINED } from './byte-cursor.js';
 import { readStringReferences } from './dataset-descriptor.js';
 import type { Hdf5Bytes } from './hdf5-bytes.js';
 
@@ -11,86 +12,165 @@ const REFERENCE_BYTES = 16;
 const HEAP_BYTES = 4096;
 const HEAP_HEADER_BYTES = 16;
 const OBJECT_HEADER_BYTES = 16;
+/** Heaps that lie as close together are read at once, up to so many bytes. */
+const GAP_BYTES = 4 * HEAP_BYTES;
+const READ_BYTES = 1 << 20;
 
 /**
- * Strings of variable length read without the HDF5 library, whose LZF plugin aborts on them: it guesses the size of a
- * decompressed chunk from the size of a pointer and fails when the guess is too small.
+ * A list of strings of variable length, read by byte ranges without the HDF5 library: its LZF plugin aborts on them (it
+ * guesses the size of a decompressed chunk from the size of a pointer and fails when the guess is too small), and loading
+ * it costs more than reading 50,000 strings does.
  *
- * @param address - of the dataset's object header
- * @param path - of the dataset, for error messages
- * @throws CorruptDataError when a string is not where it should be
  * @source HDF5 File Format Specification 4.0, sections III.E (global heap) and IV.B
  */
-export async function readVariableStrings(file: Hdf5Bytes, address: number, path: string): Promise<string[]> {
-  const dataset = await readStringReferences(file, address, path);
-  const references = new ByteCursor(await readWhole(file, dataset), `the strings of ${path}`);
-  const [count] = dataset.shape;
-  const places = Array.from({ length: count }, () => ({
-    length: references.u32(),
-    heap: references.u64(),
-    object: references.u32(),
-  }));
-  const heaps = await readHeaps(file, new Set(places.filter(({ length }) => length > 0).map(({ heap }) => heap)), path);
-  const decoder = new TextDecoder();
-  return places.map(({ length, heap, object }) => {
-    if (length === 0) return '';
-    const bytes = heaps.get(heap)?.get(object);
-    if (bytes === undefined || bytes.length < length) throw references.corrupt('point to nothing');
-    const text = bytes.subarray(0, length);
-    const zero = text.indexOf(0);
-    return decoder.decode(zero < 0 ? text : text.subarray(0, zero));
-  });
-}
+export class VariableStrings {
+  private readonly pieces: ChunkMap;
+  private readonly decoder: ChunkDecoder;
+  /** The piece that was decoded last: the next range may begin in it. */
+  private latest = { piece: -1, references: new Uint8Array(0) };
 
-/** All bytes of a dataset whose pieces are whole rows. */
-async function readWhole(file: Hdf5Bytes, dataset: DatasetDescriptor): Promise<Uint8Array> {
-  const map = chunkMapOf(dataset);
-  const label = file.source.uri;
-  const decoder = new ChunkDecoder(dataset.filters, REFERENCE_BYTES, map.chunkBytes, label, dataset.path);
-  const whole = new Uint8Array(map.count * map.chunkBytes);
-  if (map.inline !== null) return map.inline;
-  for (let chunk = 0; chunk < map.count; chunk++) {
-    const address = map.offsetOf(chunk);
-    if (address < 0) continue;
-    const stored = new Uint8Array(map.sizeOf(chunk));
-    await file.source.readInto(address, stored);
-    const target = whole.subarray(chunk * map.chunkBytes, (chunk + 1) * map.chunkBytes);
-    if (dataset.layout.kind === 'chunked') decoder.decode(stored, map.maskOf(chunk), chunk, target);
-    else target.set(stored);
+  private constructor(
+    private readonly file: Hdf5Bytes,
+    private readonly dataset: DatasetDescriptor,
+  ) {
+    const { filters, path } = dataset;
+    this.pieces = chunkMapOf(dataset);
+    this.decoder = new ChunkDecoder(filters, REFERENCE_BYTES, this.pieces.chunkBytes, file.source.uri, path);
   }
-  return whole;
+
+  /**
+   * @param address - of the dataset's object header
+   * @param path - of the dataset, for error messages
+   * @throws CorruptDataError when header or index are damaged
+   */
+  static async open(file: Hdf5Bytes, address: number, path: string): Promise<VariableStrings> {
+    return new VariableStrings(file, await readStringReferences(file, address, path));
+  }
+
+  get count(): number {
+    return this.dataset.shape[0];
+  }
+
+  /**
+   * Strings [begin, end), which are within the list. Costs about 1 µs a string where heaps lie side by side, as they are written.
+   *
+   * @throws CorruptDataError when a string is not where it should be
+   */
+  async read({ begin, end }: RowRange): Promise<string[]> {
+    const { path } = this.dataset;
+    const references = new ByteCursor(await this.referencesOf(begin, end), `the strings of ${path}`);
+    const places = Array.from({ length: end - begin }, () => ({
+      length: references.u32(),
+      heap: references.u64(),
+      object: references.u32(),
+    }));
+    const wanted = new Set<number>();
+    for (const { length, heap } of places) {
+      if (length > 0 && heap === UNDEFINED) throw references.corrupt('point to nothing');
+      if (length > 0) wanted.add(heap);
+    }
+    const heaps = await readHeaps(this.file, [...wanted], path);
+    return places.map(({ length, heap, object }) => {
+      if (length === 0) return '';
+      const text = heaps.get(heap)?.text(object, length);
+      if (text === undefined) throw references.corrupt('point to nothing');
+      return text;
+    });
+  }
+
+  private async referencesOf(begin: number, end: number): Promise<Uint8Array> {
+    const wanted = new Uint8Array((end - begin) * REFERENCE_BYTES);
+    const rows = this.pieces.chunkShape[0];
+    for (let at = begin; at < end;) {
+      const piece = Math.floor(at / rows);
+      const until = Math.min(end, (piece + 1) * rows);
+      const first = piece * rows * REFERENCE_BYTES;
+      const part = (await this.decoded(piece)).subarray(at * REFERENCE_BYTES - first, until * REFERENCE_BYTES - first);
+      wanted.set(part, (at - begin) * REFERENCE_BYTES);
+      at = until;
+    }
+    return wanted;
+  }
+
+  /** The references of a piece; zeros, which are empty strings, where it was never written. */
+  private async decoded(piece: number): Promise<Uint8Array> {
+    const { pieces, dataset, file, decoder, latest } = this;
+    if (pieces.inline !== null) return pieces.inline;
+    if (latest.piece === piece) return latest.references;
+    const references = new Uint8Array(pieces.chunkBytes);
+    const address = pieces.offsetOf(piece);
+    if (address >= 0) {
+      const stored = new Uint8Array(pieces.sizeOf(piece));
+      await file.source.readInto(address, stored);
+      if (dataset.layout.kind === 'chunked') decoder.decode(stored, pieces.maskOf(piece), piece, references);
+      else references.set(stored);
+    }
+    this.latest = { piece, references };
+    return references;
+  }
 }
 
-/** The objects of each heap by their numbers. */
+/** A heap of strings, by their numbers. */
+class StringHeap {
+  private readonly begins: (number | undefined)[] = [];
+  private readonly ends: number[] = [];
+
+  constructor(
+    private readonly bytes: Buffer,
+    cursor: ByteCursor,
+    size: number,
+  ) {
+    while (cursor.position + OBJECT_HEADER_BYTES <= size) {
+      const number = cursor.u16();
+      cursor.skip(6); // number of references, reserved
+      const length = cursor.u64();
+      if (number === 0) break; // the free space at the end
+      this.begins[number] = cursor.position;
+      cursor.skip(length);
+      this.ends[number] = cursor.position;
+      cursor.position = Math.ceil(cursor.position / 8) * 8;
+    }
+  }
+
+  /** The first `length` bytes of a string, or what comes before a zero; undefined when it is not there, or shorter. */
+  text(number: number, length: number): string | undefined {
+    const begin = this.begins[number];
+    if (begin === undefined || begin + length > this.ends[number]) return undefined;
+    const zero = this.bytes.indexOf(0, begin);
+    return this.bytes.toString('utf8', begin, zero >= 0 && zero < begin + length ? zero : begin + length);
+  }
+}
+
+/** The heaps at some addresses. */
 async function readHeaps(
   file: Hdf5Bytes,
-  addresses: ReadonlySet<number>,
+  addresses: readonly number[],
   path: string,
-): Promise<Map<number, Map<number, Uint8Array>>> {
-  const wanted = [...addresses];
-  const first = await file.readMany(wanted.map((address) => ({ address, length: HEAP_BYTES })));
-  const heaps = new Map<number, Map<number, Uint8Array>>();
-  for (let i = 0; i < wanted.length; i++) {
-    const what = `a heap of strings of ${path}`;
-    const header = new ByteCursor(first[i], what);
-    header.expect('GCOL');
-    header.skip(4); // version, reserved
-    const size = header.u64();
-    const bytes = size <= first[i].length ? first[i] : await file.read(wanted[i], size);
-    heaps.set(wanted[i], parseHeap(new ByteCursor(bytes, what, HEAP_HEADER_BYTES), size));
+): Promise<Map<number, StringHeap>> {
+  const ranges = addresses.map((offset) => ({ offset, length: HEAP_BYTES }));
+  const merged = coalesceRanges(ranges, GAP_BYTES, READ_BYTES);
+  const reads = await file.readMany(merged.map(({ offset, length }) => ({ address: offset, length })));
+  const heaps = new Map<number, StringHeap>();
+  for (const [i, { offset, wanted }] of merged.entries()) {
+    for (const { offset: address } of wanted) {
+      heaps.set(address, await readHeap(file, address, reads[i].subarray(address - offset), path));
+    }
   }
   return heaps;
 }
 
-function parseHeap(cursor: ByteCursor, size: number): Map<number, Uint8Array> {
-  const objects = new Map<number, Uint8Array>();
-  while (cursor.position + OBJECT_HEADER_BYTES <= size) {
-    const number = cursor.u16();
-    cursor.skip(6); // number of references, reserved
-    const length = cursor.u64();
-    if (number === 0) break; // the free space at the end
-    objects.set(number, cursor.slice(length));
-    cursor.position = Math.ceil(cursor.position / 8) * 8;
-  }
-  return objects;
+/** @param read - what was read from its address on */
+async function readHeap(file: Hdf5Bytes, address: number, read: Uint8Array, path: string): Promise<StringHeap> {
+  const what = `a heap of strings of ${path}`;
+  const header = new ByteCursor(read, what);
+  header.expect('GCOL');
+  header.skip(4); // version, reserved
+  const size = header.u64();
+  const bytes = size <= read.length ? read : await file.read(address, size);
+  const { buffer, byteOffset, byteLength } = bytes;
+  return new StringHeap(
+    Buffer.from(buffer, byteOffset, byteLength),
+    new ByteCursor(bytes, what, HEAP_HEADER_BYTES),
+    size,
+  );
 }

@@ -1,6 +1,6 @@
 import { CorruptDataError, InvalidInputError } from '../../errors/index.js';
 import type { ByteSource } from '../byte-source.js';
-import { coalesceRanges, type MergedRange } from './coalesce.js';
+import { coalesceRanges, type MergedRange } from '../coalesce-ranges.js';
 import type { S3Connection } from './s3-connection.js';
 import { formatS3Uri, type S3Location } from './s3-uri.js';
 

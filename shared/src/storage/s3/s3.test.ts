@@ -11,7 +11,7 @@ import {
   type FaultKind,
   type S3TestServer,
 } from '../../../../test/support/s3-server.js';
-import { coalesceRanges } from './coalesce.js';
+import { coalesceRanges } from '../coalesce-ranges.js';
 import { backoffMs } from './retry.js';
 import { S3ByteSource } from './s3-byte-source.js';
 import { S3Connection } from './s3-connection.js';

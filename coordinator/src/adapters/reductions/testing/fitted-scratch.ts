@@ -52,6 +52,7 @@ export class FittedScratch {
     await mkdir(output, { recursive: true });
     const cells = KEPT.flatMap((_, group) => [group, group]);
     await writeCells(input, cells.length);
+    const metadata = await readH5adMetadata(input, { varNames: false, obsNamesAddress: true });
     const context: JobContext = {
       version: '0.0.0',
       parameters: { ...DEFAULT_DE_PARAMETERS, perturbationColumn: 'perturbation', ...parameters, input, output },
@@ -60,8 +61,9 @@ export class FittedScratch {
       nGenes: GENES,
       groupLabels: KEPT.map((_, group) => (group === 0 ? 'control' : `KO${group}`)),
       design: NO_COVARIATES,
-      inputVersion: (await readH5adMetadata(input, { varNames: false })).version,
+      inputVersion: metadata.version,
       inputBytes: 0,
+      cellNamesAddress: metadata.obsNamesAddress,
       geneNames: Array.from({ length: GENES }, (_, gene) => `GENE${gene}`),
       warnings: [],
       matrix: null,
