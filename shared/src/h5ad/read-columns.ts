@@ -165,11 +165,14 @@ export class FrameReader {
     const categories = columnTexts(await this.readPlain(name, categoriesPath)).map((text) => text ?? '');
     const ordered = this.file.attribute(isGroup ? path : categoriesPath, 'ordered');
     if (codes.kind !== 'integers') throw this.corrupt(name, 'has codes that are not whole numbers');
-    const numbers = Int32Array.from(codes.values as Float64Array, Number);
+    const { values } = codes;
+    const numbers = new Int32Array(values.length);
     for (let row = 0; row < numbers.length; row++) {
-      if (numbers[row] < -1 || numbers[row] >= categories.length) {
-        throw this.corrupt(name, `has code ${numbers[row]} at row ${row} but ${categories.length} categories`);
+      const code = Number(values[row]);
+      if (code < -1 || code >= categories.length) {
+        throw this.corrupt(name, `has code ${code} at row ${row} but ${categories.length} categories`);
       }
+      numbers[row] = code;
     }
     const isOrdered = ordered?.kind === 'booleans' && ordered.values[0] === 1;
     return { kind: 'categorical', name, codes: numbers, categories, ordered: isOrdered };

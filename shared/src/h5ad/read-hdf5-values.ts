@@ -62,11 +62,11 @@ function integers(metadata: Hdf5Metadata, bytes: Uint8Array): Float64Array | Big
   const signed = metadata.signed;
   switch (metadata.size) {
     case 1:
-      return Float64Array.from(signed ? new Int8Array(buffer) : bytes);
+      return new Float64Array(signed ? new Int8Array(buffer) : bytes);
     case 2:
-      return Float64Array.from(signed ? new Int16Array(buffer) : new Uint16Array(buffer));
+      return new Float64Array(signed ? new Int16Array(buffer) : new Uint16Array(buffer));
     case 4:
-      return Float64Array.from(signed ? new Int32Array(buffer) : new Uint32Array(buffer));
+      return new Float64Array(signed ? new Int32Array(buffer) : new Uint32Array(buffer));
     case 8:
       return exactDoubles(signed ? new BigInt64Array(buffer) : new BigUint64Array(buffer));
     default:
@@ -89,7 +89,7 @@ function floats(metadata: Hdf5Metadata, bytes: Uint8Array): Float64Array {
     case 2:
       return Float64Array.from(new Uint16Array(bytes.buffer), float16ToNumber);
     case 4:
-      return Float64Array.from(new Float32Array(bytes.buffer));
+      return new Float64Array(new Float32Array(bytes.buffer));
     case 8:
       return new Float64Array(bytes.buffer);
     default:

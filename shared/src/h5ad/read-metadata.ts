@@ -4,13 +4,23 @@ import { Hdf5Bytes } from './hdf5/index.js';
 import { FrameReader } from './read-columns.js';
 import { Hdf5File } from './read-hdf5-file.js';
 import { describeMatrix, listMatrices } from './read-matrices.js';
-import type { DuplicateNames, H5adMetadata, MatrixDescriptor, MetadataRequest, ObsColumn } from './types.js';
+import type {
+  ColumnSummary,
+  DuplicateNames,
+  H5adMetadata,
+  MatrixDescriptor,
+  MatrixSummary,
+  MetadataRequest,
+  ObsColumn,
+} from './types.js';
 
 /**
  * An open h5ad file whose metadata are read in this very thread. The HDF5 library's memory never shrinks, so a process
  * that is to live calls `openH5adMetadata` instead, which does this in a thread of its own.
  */
 export class MetadataFile {
+  private overview: Overview | null = null;
+
   private constructor(
     private readonly source: ByteSource,
     private readonly bytes: Hdf5Bytes,
@@ -37,7 +47,8 @@ export class MetadataFile {
 
   /** @throws InvalidInputError for what is no h5ad file, or lacks what was asked for; CorruptDataError, UnsupportedDataError */
   read(request: MetadataRequest): Promise<H5adMetadata> {
-    return assemble(this.source, this.bytes, this.file, request);
+    this.overview ??= overviewOf(this.file, this.source.uri);
+    return assemble(this.source, this.bytes, this.file, this.overview, request);
   }
 
   async close(): Promise<void> {
@@ -46,17 +57,41 @@ export class MetadataFile {
   }
 }
 
+/** What every request needs, looked up once. */
+interface Overview {
+  readonly obs: FrameReader;
+  readonly vars: FrameReader;
+  readonly matrices: readonly MatrixSummary[];
+  readonly obsColumns: readonly ColumnSummary[];
+  readonly varColumns: readonly ColumnSummary[];
+  readonly encodingType: string;
+  readonly encodingVersion: string;
+}
+
+function overviewOf(file: Hdf5File, label: string): Overview {
+  refuseOtherFormats(file, label);
+  const obs = new FrameReader(file, '/obs', label);
+  const vars = new FrameReader(file, '/var', label);
+  return {
+    obs,
+    vars,
+    matrices: listMatrices(file, label),
+    obsColumns: obs.columns(),
+    varColumns: vars.columns(),
+    encodingType: file.textAttribute('/', 'encoding-type'),
+    encodingVersion: file.textAttribute('/', 'encoding-version'),
+  };
+}
+
 async function assemble(
   source: ByteSource,
   bytes: Hdf5Bytes,
   file: Hdf5File,
+  overview: Overview,
   request: MetadataRequest,
 ): Promise<H5adMetadata> {
   const label = source.uri;
-  refuseOtherFormats(file, label);
-  const obs = new FrameReader(file, '/obs', label);
-  const vars = new FrameReader(file, '/var', label);
-  const matrices = listMatrices(file, label);
+  const { obs, vars, matrices, obsColumns, varColumns, encodingType, encodingVersion } = overview;
   const useRaw = request.matrix === 'raw/X' && file.kindOf('/raw/var') !== 'absent';
   const genes = useRaw ? new FrameReader(file, '/raw/var', label) : vars;
   const descriptor =
@@ -79,13 +114,13 @@ async function assemble(
     path: label,
     sizeBytes: source.sizeBytes,
     version: source.version,
-    encodingType: file.textAttribute('/', 'encoding-type'),
-    encodingVersion: file.textAttribute('/', 'encoding-version'),
+    encodingType,
+    encodingVersion,
     nObs: obs.nRows,
     nVar: vars.nRows,
     matrices,
-    obsColumns: obs.columns(),
-    varColumns: vars.columns(),
+    obsColumns,
+    varColumns,
     obsNames,
     obsNamesAddress: request.obsNamesAddress === true ? await obs.indexAddress() : null,
     varNames,

@@ -49,7 +49,7 @@ async function fillFrom(names: CellNames, scope: ReductionScope, folder: string)
         await names.read({ begin, end }),
         Array.from(group.subarray(begin, end), (g) => (g < 0 ? '' : groupLabels[g])),
         cells.total.subarray(begin, end),
-        Int32Array.from(cells.nGenes.subarray(begin, end)),
+        new Int32Array(cells.nGenes.subarray(begin, end)),
         cells.sizeFactor.subarray(begin, end),
         cells.kept.subarray(begin, end),
       ]);
