@@ -24,8 +24,18 @@ const ENTRIES = {
   'blocking-source-thread': 'shared/dist/storage/blocking-source-thread.js',
 };
 
-/** Loaded only where they are needed, and each a file or two already. */
-const EXTERNAL = [/^h5wasm/, /^@aws-sdk\//, /^@opentelemetry\//, /^hyparquet-writer/, /^yaml$/];
+/**
+ * Loaded only where they are needed, and each a file or two already; the loader of .proto files is for those who ask what
+ * services there are. (prom-client loads all of OpenTelemetry's API, which is many files, so that belongs into the bundle.)
+ */
+const EXTERNAL = [
+  /^h5wasm/,
+  /^@aws-sdk\//,
+  /^@opentelemetry\/(?!api$)/,
+  /^@grpc\/proto-loader$/,
+  /^hyparquet-writer/,
+  /^yaml$/,
+];
 
 const entryOf = new Map(Object.entries(ENTRIES).map(([name, path]) => [resolve(root, path), `./${name}.js`]));
 const fromOutput = (path) => JSON.stringify(relative(output, path));
