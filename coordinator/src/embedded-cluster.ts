@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { CONNECTION_SETTING_SPECS, environmentName, TOKEN_VARIABLE, type DeParameters } from '@shardex/shared/config';
-import type { Job } from '@shardex/proto';
+import { JobState, type Job } from '@shardex/proto';
 import { ResourceExhaustedError } from '@shardex/shared/errors';
 import { workerId as toWorkerId } from '@shardex/shared/ids';
 import { PLAINTEXT } from '@shardex/shared/rpc';
@@ -92,8 +92,10 @@ export async function runEmbedded(
     if (workers.failure !== null) throw workers.failure;
     ended = last;
   } finally {
-    // The spans of a job that has ended are whole: workers and this process send what is left at the same time.
-    await Promise.all([workers.stop(graceMs), ended === null ? undefined : tracing.close()]);
+    // Once a job has succeeded its workers hold nothing that anybody wants, but for traces. The spans of a job that has ended
+    // are whole: workers and this process send what is left at the same time.
+    const isIdle = ended?.state === JobState.SUCCEEDED && !wantsTraces(traced);
+    await Promise.all([workers.stop(isIdle ? 0 : graceMs), ended === null ? undefined : tracing.close()]);
     client.close();
     await coordinator.stop({ graceMs: DRAIN_GRACE_MS });
     await tracing.close();
