@@ -15,3 +15,6 @@ export { sortGroupedSegments, rankSumsOfRest } from "./rank-sum-rest";
 export { scatterScanpyKeys } from "./rank-sum-keys";
 export { addCountMoments, addRealMoments, countExpressing } from "./moments";
 export { shrinkGenes } from "./apeglm";
+export { addI64, addU32 } from "./add-integers";
+export { profileSlopes } from "./profile-slopes";
+export { profileMaxima } from "./profile-maxima";

@@ -181,7 +181,7 @@ for (const count of [8, 12, 16, 24]) {
     nCells: controlCells.length,
     nGroups: 1,
   };
-  const estimate = fastest(() => estimateDispersions(input), 2);
+  const estimate = fastest(() => estimateDispersions(heap, input), 2);
   console.log(
     `  ${'dispersion estimate, per gene'.padEnd(34)} ${((estimate / N_GENES) * 1e3).toFixed(3).padStart(8)} µs`,
   );

@@ -104,7 +104,7 @@ describeWithShared('the NB test against R DESeq2 with glmGamPoi', (shared) => {
     const profile = new DispersionProfile(heap, cells.genes.length, nodes.sizeFactors, grid.logAlphas, exponents);
     profile.addGroup(controlMeasures);
     profile.addGroup(perturbed);
-    const estimate = estimateDispersions({
+    const estimate = estimateDispersions(heap, {
       profileSums: profile.sums,
       grid,
       quantumExponents: exponents,

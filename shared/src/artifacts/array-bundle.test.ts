@@ -65,6 +65,14 @@ describe('a bundle', () => {
     await reader.f64Into('large', memory.subarray(1, large.length + 1));
     expect(memory).toEqual(Float64Array.of(0, ...large, 0));
     await expect(reader.f64Into('large', memory)).rejects.toMatchObject({ tag: 'InvariantBroken' });
+    const integers = { u32: Uint32Array.of(1, 2 ** 32 - 1), i64: BigInt64Array.of(-1n, 2n ** 62n) };
+    const other = await BundleReader.open(inMemory(joined(encodeBundle(null, integers))));
+    const [u32, i64] = [new Uint32Array(2), new BigInt64Array(2)];
+    await other.u32Into('u32', u32);
+    await other.i64Into('i64', i64);
+    expect({ u32, i64 }).toEqual(integers);
+    await expect(other.u32Into('i64', u32)).rejects.toMatchObject({ tag: 'InvariantBroken' });
+    await expect(other.i64Into('i64', new BigInt64Array(3))).rejects.toMatchObject({ tag: 'InvariantBroken' });
   });
 
   it('reads ranges of bytes into memory that is there, and notices what is damaged in their blocks', async () => {

@@ -157,11 +157,13 @@ export class BundleReader<Meta> {
    * @param target - as long as the array
    */
   async f64Into(name: string, target: Float64Array): Promise<void> {
-    const entry = this.entry(name, 'f64');
-    if (target.length !== entry.length) {
-      throw new InvariantBrokenError(`array "${name}" has ${entry.length} elements, not ${target.length}`);
-    }
-    await this.readBlocks(entry, 0, bytesOf(target));
+    await this.readWhole(this.entry(name, 'f64'), target);
+  }
+  async u32Into(name: string, target: Uint32Array): Promise<void> {
+    await this.readWhole(this.entry(name, 'u32'), target);
+  }
+  async i64Into(name: string, target: BigInt64Array): Promise<void> {
+    await this.readWhole(this.entry(name, 'i64'), target);
   }
 
   /** Bytes that `u8Into` takes for elements [begin, end): whole checked blocks. */
@@ -211,6 +213,13 @@ export class BundleReader<Meta> {
     const bytes = new Uint8Array(Math.max(0, blockEnd - blockBegin));
     await this.readBlocks(entry, blockBegin, bytes);
     return new constructor(bytes.buffer, byteBegin - blockBegin, (byteEnd - byteBegin) / width);
+  }
+
+  private async readWhole(entry: ArrayEntry, target: BundleArray): Promise<void> {
+    if (target.length !== entry.length) {
+      throw new InvariantBrokenError(`array "${entry.name}" has ${entry.length} elements, not ${target.length}`);
+    }
+    await this.readBlocks(entry, 0, bytesOf(target));
   }
 
   /** Reads and verifies the array's bytes from `blockBegin` on, whole checked blocks up to its end. */

@@ -6,6 +6,8 @@ export * from './fit-intercepts.js';
 export * from './likelihood-ratio.js';
 export * from './node-basis.js';
 export * from './profile-grid.js';
+export * from './gene-profiles.js';
+export * from './add-integers.js';
 export * from './sort-columns.js';
 export * from './rank-sum.js';
 export * from './rank-sum-rest.js';

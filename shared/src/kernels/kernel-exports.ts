@@ -191,6 +191,42 @@ export interface KernelExports {
     sums: number,
   ): number;
   profileScratchBytes(nNodes: number, nAlphas: number): number;
+  addI64(target: number, values: number, n: number): void;
+  addU32(target: number, values: number, n: number): void;
+  profileSlopes(
+    nGenes: number,
+    nAlphas: number,
+    sums: number,
+    quanta: number,
+    totals: number,
+    dense: number,
+    large: number,
+    nLarge: number,
+    table: number,
+    inverses: number,
+    slopes: number,
+  ): void;
+  profileMaxima(
+    nGenes: number,
+    nAlphas: number,
+    slopes: number,
+    totals: number,
+    means: number,
+    variance: number,
+    bounded: number,
+    nodes: number,
+    barycentric: number,
+    ratios: number,
+    ys: number,
+    bells: number,
+    middle: number,
+    scale: number,
+    evenness: number,
+    logBend: number,
+    locality: number,
+    scratch: number,
+    logAlphas: number,
+  ): void;
 
   sortSegments(keys: number, offsets: number, nSegments: number, scratch: number): void;
   tieTerms(keys: number, offsets: number, nSegments: number, ties: number): void;

@@ -87,6 +87,17 @@ describe('the kernel heap', () => {
     expect([...high]).toEqual([5, 6]);
   });
 
+  it('copies what lies elsewhere, and takes what lies in it as it is', () => {
+    const heap = KernelHeap.create();
+    for (const values of [Float64Array.of(0.5, NaN), Uint32Array.of(7), BigInt64Array.of(-3n, 2n ** 40n)]) {
+      const copy = heap.within(values);
+      expect(copy).toEqual(values);
+      expect(heap.holds(copy)).toBe(true);
+      expect(heap.holds(values)).toBe(false);
+      expect(heap.within(copy)).toBe(copy);
+    }
+  });
+
   it('refuses marks that are released out of order', () => {
     const heap = KernelHeap.create();
     const mark = heap.mark();

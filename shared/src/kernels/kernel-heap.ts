@@ -128,6 +128,16 @@ export class KernelHeap {
     return copy;
   }
 
+  /** `values` themselves where they lie in the heap, and a copy of them otherwise. */
+  within<View extends Float64Array | Uint32Array | BigInt64Array>(values: View): View {
+    if (this.holds(values)) return values;
+    // The constructor of one of them stands for that of whichever it is.
+    const constructor = values.constructor as TypedArrayConstructor<Float64Array>;
+    const copy = this.allocate(constructor, values.length, false) as unknown as View;
+    copy.set(values as never);
+    return copy;
+  }
+
   /** Whether an array lies in the heap. */
   holds({ buffer }: { readonly buffer: ArrayBufferLike }): boolean {
     return this.buffers.has(buffer);

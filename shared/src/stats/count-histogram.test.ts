@@ -54,3 +54,20 @@ it('keeps large counts, however many there are in a block', () => {
   byKernel.addRows(rows);
   expect(byKernel.toArrays().overflow).toEqual(plain.toArrays().overflow);
 });
+
+it('adds stored and other histograms by the kernel as by plain code', () => {
+  const heap = KernelHeap.create();
+  const histogram = new CountHistogram(3, heap);
+  const rows = loadRows(heap, { indptr: [0, 2, 4], indices: [0, 2, 0, 2], counts: [3, 64, 1, 70_000] });
+  const plain = new CountHistogram(3);
+  plain.addRows(rows);
+  histogram.merge(plain);
+  const stored = plain.toArrays();
+  histogram.mergeArrays(stored);
+  histogram.mergeArrays({ ...stored, dense: heap.copyU32(stored.dense) });
+  const twin = new CountHistogram(3);
+  for (let i = 0; i < 3; i++) twin.merge(plain);
+  expect([...histogram.dense]).toEqual([...twin.dense]);
+  expect(histogram.toArrays().overflow).toEqual(twin.toArrays().overflow);
+  expect([...twin.totals()]).toEqual([12, 0, 210_192]);
+});

@@ -1,5 +1,5 @@
 import { CorruptDataError } from '../errors/index.js';
-import type { HeapRows, KernelHeap } from '../kernels/index.js';
+import { addIntegers, type HeapRows, type KernelHeap } from '../kernels/index.js';
 
 /** Counts up to here have a cell of their own; larger ones, rare in single cells, go into a map. */
 export const DENSE_COUNTS = 64;
@@ -24,7 +24,7 @@ export class CountHistogram {
   /** For each gene with counts beyond 64: count → cells. */
   private readonly overflow = new Map<number, Map<number, number>>();
 
-  /** @param heap - where `dense` is allocated, so that rows are counted by a kernel; null: by plain code, its twin */
+  /** @param heap - where `dense` is allocated, so that kernels count and add; null: by plain code, their twin */
   constructor(
     readonly nGenes: number,
     private readonly heap: KernelHeap | null = null,
@@ -97,8 +97,9 @@ export class CountHistogram {
   }
 
   private addDense(counts: Uint32Array): void {
-    const { dense } = this;
-    for (let i = 0; i < dense.length; i++) dense[i] += counts[i];
+    const { dense, heap } = this;
+    if (heap !== null) addIntegers(heap, dense, counts);
+    else for (let i = 0; i < dense.length; i++) dense[i] += counts[i];
   }
 
   private addByKernel({ nRows, indptr, indices, counts }: HeapRows, heap: KernelHeap): void {

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { CorruptDataError } from '../errors/index.js';
 import { KernelHeap, loadRows } from '../kernels/index.js';
 import { CountHistogram } from './count-histogram.js';
-import { CountSlopeTable, CountTerms } from './count-terms.js';
+import { CountSlopeTable } from './count-terms.js';
+import { CountTerms } from './count-terms.reference.js';
 
 /** One gene per column; a cell per row, all counts positive. */
 const histogramOf = (counts: readonly number[], nGenes = 1, gene = 0): CountHistogram => {

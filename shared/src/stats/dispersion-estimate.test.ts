@@ -3,8 +3,10 @@ import { DispersionProfile, KernelHeap, normalisedTotals } from '../kernels/inde
 import { CountHistogram } from './count-histogram.js';
 import { estimateDispersions, type DispersionInput } from './dispersion-estimate.js';
 import { trigamma } from './dispersion-prior.js';
-import { createDispersionGrid, LocalInterpolant, quantumExponents } from './dispersion-grid.js';
+import { createDispersionGrid, quantumExponents } from './dispersion-grid.js';
 import { fitDispersionTrend, trendAt } from './dispersion-trend.js';
+import { GeneProfile } from './gene-profile.reference.js';
+import { LocalInterpolant } from './local-interpolant.reference.js';
 import { maximiseProfileDirect } from './nb-direct.reference.js';
 import { Sfc32 } from './simulation-random.js';
 import { SmallScreen } from './small-screen.reference.js';
@@ -92,7 +94,7 @@ describe('estimating dispersions', () => {
     sizeFactorSpread: 0.5,
   });
   const input = inputOf(screen, [0, 1, 2, 3]);
-  const estimate = estimateDispersions(input);
+  const estimate = estimateDispersions(KernelHeap.create(), input);
   const { logMin } = input.grid;
 
   it('finds the maximum that direct maximisation over cells finds, to 1e-6 in log α', () => {
@@ -110,6 +112,41 @@ describe('estimating dispersions', () => {
       }
     }
     expect(inside).toBeGreaterThan(15);
+  });
+
+  it('finds the maxima that the twin finds, alone and with the prior, to the 1e-9 that each knows them to', () => {
+    const logMost = Math.log(screen.nCells);
+    const clamp = (x: number): number => Math.min(Math.max(x, logMin), logMost);
+    let inside = 0;
+    for (let gene = 0; gene < screen.nGenes; gene++) {
+      const quantum = 2 ** -input.quantumExponents[gene];
+      const { count } = input.grid;
+      const sums = input.profileSums.subarray(gene * count, (gene + 1) * count);
+      const twin = new GeneProfile(
+        input.grid,
+        Float64Array.from(sums, (n) => Number(n) * quantum),
+        input.histogram,
+        gene,
+      );
+      const alone = clamp(twin.maximise());
+      const mean = Math.log(estimate.trend[gene]);
+      const withPrior = clamp(twin.maximise({ mean, variance: estimate.priorVariance }));
+      expect(Math.abs(Math.log(estimate.genewise[gene]) - alone)).toBeLessThanOrEqual(2e-9);
+      expect(Math.abs(Math.log(estimate.map[gene]) - withPrior)).toBeLessThanOrEqual(2e-9);
+      if (alone > logMin && alone < logMost) inside++;
+    }
+    expect(inside).toBeGreaterThan(15);
+  });
+
+  it('gives the same bits whether its input lies in the heap or not, and leaves the heap as it was', () => {
+    const heap = KernelHeap.create();
+    const histogram = new CountHistogram(screen.nGenes, heap);
+    histogram.merge(input.histogram);
+    const profileSums = heap.within(input.profileSums);
+    const before = heap.bytesInUse;
+    expect(estimateDispersions(heap, { ...input, profileSums, histogram })).toEqual(estimate);
+    expect(heap.bytesInUse).toBe(before);
+    expect([...profileSums]).toEqual([...input.profileSums]);
   });
 
   it('gives the same bits whatever the order of the groups', () => {
@@ -135,7 +172,7 @@ describe('estimating dispersions', () => {
       genes: [...screen.options.genes, { mean: 1e-12, dispersion: 1 }],
     });
     const gene = silent.nGenes - 1;
-    const result = estimateDispersions(inputOf(silent, [0, 1, 2, 3]));
+    const result = estimateDispersions(KernelHeap.create(), inputOf(silent, [0, 1, 2, 3]));
     expect(result.genewise[gene]).toBeNaN();
     expect(result.map[gene]).toBeNaN();
     expect(result.final[gene]).toBe(result.trend[gene]);
@@ -144,7 +181,7 @@ describe('estimating dispersions', () => {
 
   it('takes the least dispersion, and says so, when there is nothing to estimate from', () => {
     const empty = new SmallScreen({ ...screen.options, genes: [{ mean: 1e-12, dispersion: 1 }] });
-    const result = estimateDispersions(inputOf(empty, [0, 1, 2, 3]));
+    const result = estimateDispersions(KernelHeap.create(), inputOf(empty, [0, 1, 2, 3]));
     expect(result.trendKind).toBe('poisson');
     expect(result.genewise[0]).toBeNaN();
     expect(result.final[0]).toBe(1e-8);
@@ -159,7 +196,7 @@ describe('estimating dispersions', () => {
       return { mean, dispersion: (0.1 + 0.3 / mean) * Math.exp(0.3 * random.normal()) * outlying };
     });
     const many = new SmallScreen({ seed: 9, groupCells: [800, 200, 200], genes, sizeFactorSpread: 0.4 });
-    const result = estimateDispersions(inputOf(many, [0, 1, 2]));
+    const result = estimateDispersions(KernelHeap.create(), inputOf(many, [0, 1, 2]));
     expect(result.trendKind).toBe('parametric');
     expect(result.trendCoefficients[0]).toBeGreaterThan(0.05);
     expect(result.trendCoefficients[0]).toBeLessThan(0.3);

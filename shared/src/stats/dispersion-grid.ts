@@ -68,11 +68,14 @@ export class DispersionGrid {
   readonly ratios: Float64Array;
   /** σ of the bell, in y. */
   readonly locality: number;
-  private readonly logBend: number;
-  private readonly middle: number;
+  /** log α₀. */
+  readonly logBend: number;
+  /** c. */
+  readonly middle: number;
   /** h/asin(p). */
-  private readonly scale: number;
-  private readonly evenness: number;
+  readonly scale: number;
+  /** p. */
+  readonly evenness: number;
   /** The bell at the points, about the places where every profile is asked for: the bounds, and the middles between points. */
   private readonly bells = new Map<number, Float64Array>();
 
@@ -138,47 +141,6 @@ export function createDispersionGrid(layout: GridLayout = LAYOUT): DispersionGri
   if (layout !== LAYOUT) return new DispersionGrid(layout);
   shared ??= new DispersionGrid(LAYOUT);
   return shared;
-}
-
-/**
- * A slope in x = log α known at the grid's points, near one place between them.
- *
- * A profile's slope ranges over many orders of magnitude, and an interpolant's error is as large everywhere as where the
- * function is largest. So it is the function times exp(−(y − y_c)²/2σ²) that is interpolated, by a polynomial in z
- * through all points.
- *
- * @source Berrut & Trefethen 2004, SIAM Review 46:501, eq. 4.2
- */
-export class LocalInterpolant {
-  private readonly centre: number;
-  private readonly bell: Float64Array;
-
-  /** @param x - log α about which the interpolant is to hold */
-  constructor(
-    private readonly grid: DispersionGrid,
-    private readonly slopes: Float64Array,
-    x: number,
-  ) {
-    this.centre = grid.bent(x);
-    this.bell = grid.bellAbout(x);
-  }
-
-  /** The slope at x; exact to the grid's accuracy within about σ of the centre. */
-  at(x: number): number {
-    const { grid, slopes, bell } = this;
-    const { nodes, barycentric, ratios } = grid;
-    const y = grid.bent(x);
-    const z = grid.position(y);
-    let above = 0;
-    let below = 0;
-    for (let a = 0; a < nodes.length; a++) {
-      const distance = z - nodes[a];
-      const weight = barycentric[a] / (distance === 0 ? Number.MIN_VALUE : distance);
-      above += weight * (slopes[a] * ratios[a] * bell[a]);
-      below += weight;
-    }
-    return ((above / below) * grid.ratio(x)) / grid.bell(y - this.centre);
-  }
 }
 
 /** Rounding every term to 2^-q, and summing, must stay below 2^61: two bits under the range of a signed 64-bit integer. */

@@ -1,4 +1,5 @@
-import { Matrix, QrDecomposition } from 'ml-matrix';
+import { QrDecomposition, type Matrix } from 'ml-matrix';
+import { FlatMatrix } from './flat-matrix.js';
 import { highestMaximum } from './highest-maximum.js';
 
 /** How the dispersion depends on the mean. */
@@ -153,8 +154,7 @@ export function fitGammaIdentity(
   start: readonly [number, number],
 ): { coefficients: readonly [number, number]; converged: boolean } | null {
   if (x.length < 2) return null;
-  // Two for all iterations: a matrix has an array for each of its rows.
-  const [design, response] = [new Matrix(x.length, 2), new Matrix(x.length, 1)];
+  const [design, response] = [2, 1].map((columns) => new FlatMatrix(new Float64Array(x.length * columns), x.length));
   let coefficients = start;
   let deviance = gammaDeviance(x, y, coefficients);
   for (let iteration = 0; iteration < INNER_LIMIT; iteration++) {
@@ -195,8 +195,8 @@ function weightedLine(
   x: readonly number[],
   y: readonly number[],
   [a0, a1]: readonly [number, number],
-  design: Matrix,
-  response: Matrix,
+  design: FlatMatrix,
+  response: FlatMatrix,
 ): readonly [number, number] | null {
   for (let i = 0; i < x.length; i++) {
     const rootWeight = 1 / (a0 + a1 * x[i]);
@@ -206,7 +206,8 @@ function weightedLine(
   }
   const decomposition = new QrDecomposition(design);
   if (!decomposition.isFullRank()) return null;
-  const solution = decomposition.solve(response);
+  // Typed too narrowly: it takes any matrix.
+  const solution = decomposition.solve(response as unknown as Matrix);
   return [solution.get(0, 0), solution.get(1, 0)];
 }
 

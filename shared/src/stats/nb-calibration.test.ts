@@ -69,7 +69,7 @@ function analyse(seed: number) {
   const exponents = quantumExponents(totals, nCells);
   const profile = new DispersionProfile(heap, nGenes, nodes.sizeFactors, grid.logAlphas, exponents);
   for (const group of groups) profile.addGroup(group);
-  const dispersions = estimateDispersions({
+  const dispersions = estimateDispersions(heap, {
     profileSums: profile.sums,
     grid,
     quantumExponents: exponents,

@@ -74,7 +74,7 @@ export class ComparisonDispersions {
     for (const { measures } of arms) profile.addGroup(measures);
     const nCells = reference.measures.nCells + perturbed.measures.nCells;
     const sums = addUp(arms.map(({ measures }) => normalisedTotals(heap, measures, nodes)));
-    const estimate = estimateDispersions({
+    const estimate = estimateDispersions(heap, {
       profileSums: profile.sums,
       grid,
       quantumExponents: factors.quantumExponents,

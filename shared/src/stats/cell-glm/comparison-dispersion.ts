@@ -1,5 +1,5 @@
 import { LEAST_DISPERSION, LEAST_UPPER_BOUND, type DispersionPrior } from '../dispersion-prior.js';
-import type { LogNormalPrior } from '../gene-profile.js';
+import type { LogNormalPrior } from '../log-normal-prior.js';
 import { factorCholesky, solveCholesky } from './cholesky.js';
 import type { ComparisonCells, PlacedCounts } from './comparison-cells.js';
 import { CellDispersionProfile } from './dispersion-profile.js';

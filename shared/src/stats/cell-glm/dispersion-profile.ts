@@ -1,7 +1,7 @@
 import { DENSE_COUNTS } from '../count-histogram.js';
 import { largeCountSlope } from '../count-terms.js';
-import { priorSlope, type LogNormalPrior } from '../gene-profile.js';
 import { highestMaximum } from '../highest-maximum.js';
+import { priorSlope, type LogNormalPrior } from '../log-normal-prior.js';
 import { factorCholesky, invertCholesky } from './cholesky.js';
 import type { ComparisonCells, PlacedCounts } from './comparison-cells.js';
 import { addOuter } from './glm-inference.js';

@@ -1,17 +1,13 @@
 import type { CountHistogram } from './count-histogram.js';
-import { CountTerms } from './count-terms.js';
-import { LocalInterpolant, type DispersionGrid } from './dispersion-grid.js';
+import { CountTerms } from './count-terms.reference.js';
+import type { DispersionGrid } from './dispersion-grid.js';
 import { highestMaximum } from './highest-maximum.js';
-
-/** Normal prior of log α. */
-export interface LogNormalPrior {
-  readonly mean: number;
-  readonly variance: number;
-}
+import { LocalInterpolant } from './local-interpolant.reference.js';
+import { priorSlope, type LogNormalPrior } from './log-normal-prior.js';
 
 /**
  * The Cox–Reid profile log-likelihood of one gene's log α over the whole screen, by its slope: the sums over groups plus
- * the part that depends on single counts.
+ * the part that depends on single counts. The plain twin of the kernels behind `GeneProfiles`.
  */
 export class GeneProfile {
   /** The slope at the grid's points. */
@@ -43,7 +39,3 @@ export class GeneProfile {
     return (x) => interpolant.at(x) + priorSlope(prior, x);
   }
 }
-
-/** Slope of the prior's log density; 0 without one. */
-export const priorSlope = (prior: LogNormalPrior | undefined, x: number): number =>
-  prior === undefined ? 0 : -(x - prior.mean) / prior.variance;
