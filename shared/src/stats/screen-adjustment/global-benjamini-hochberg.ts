@@ -3,7 +3,7 @@ import { AdjustmentSteps } from './adjustment-steps.js';
 import { bytesOf, type OpenOverflow } from './overflow-file.js';
 import { binOf, lowByteAt, N_BINS, wordsOf } from './p-value-bins.js';
 import { planRuns, UNCHOSEN, type RunPlan } from './plan-runs.js';
-import { sortRun } from './sort-run.js';
+import { RunRoom } from './run-room.js';
 import { ValueRuns } from './value-runs.js';
 
 /** What is held in memory at most; the rest goes to files. Changes no result. */
@@ -14,8 +14,8 @@ export interface AdjustmentLimits {
   readonly steps: number;
 }
 
-/** 32 MiB and 48 MiB. */
-const LIMITS: AdjustmentLimits = { values: 2 ** 22, steps: 2 ** 22 };
+/** 32 MiB, half of which sorting takes, and 48 MiB. */
+const LIMITS: AdjustmentLimits = { values: 2 ** 21, steps: 2 ** 22 };
 const NOTHING: RunPlan = { runOf: new Uint16Array(0), sizes: [0], floors: [N_BINS] };
 const N_BYTES = 256;
 
@@ -29,7 +29,7 @@ const N_BYTES = 256;
  * 4. `close`, also when something failed.
  *
  * Adding counts the p-values of narrow bins. That bounds q(p) in every bin, and only bins where q can fall below what it
- * is further up have to be looked at one by one. Four million p-values are sorted at a time: of more, runs of bins are on a
+ * is further up have to be looked at one by one. Two million p-values are sorted at a time: of more, runs of bins are on a
  * file until it is their turn. Four million steps of q(p) are kept, which are 3 to 14 in a hundred p-values of simulated
  * screens: more are on a file that every call of `adjustAll` reads, so that chunks should be large then (`isOnFile`).
  *
@@ -37,15 +37,15 @@ const N_BYTES = 256;
  * steps are known, and 12 a step.
  */
 export class GlobalBenjaminiHochberg {
-  /** p-values of each bin; of a run's bins, while it is sorted, where they begin; in the end, steps in the bin and above. */
+  /** p-values of each bin; in the end, steps in the bin and above. */
   private bins = new Uint32Array(N_BINS + 1);
   private state: 'adding' | 'collecting' | 'complete' = 'adding';
   private total = 0;
   private plan = NOTHING;
   /** Where runs are when there are several. */
   private runs: ValueRuns | null = null;
-  /** p-values of one run, ascending by bin. */
-  private kept = new Float64Array(0);
+  /** p-values of one run. */
+  private room: RunRoom | null = null;
   private steps: AdjustmentSteps | null = null;
 
   constructor(
@@ -60,8 +60,9 @@ export class GlobalBenjaminiHochberg {
 
   /** Bytes of all that is held. */
   get heldBytes(): number {
-    const arrays = [this.bins, this.plan.runOf, this.kept].reduce((sum, { byteLength }) => sum + byteLength, 0);
-    return arrays + (this.runs?.heldBytes ?? 0) + (this.steps?.heldBytes ?? 0);
+    const arrays = this.bins.byteLength + this.plan.runOf.byteLength;
+    const parts = [this.room, this.runs, this.steps].reduce((sum, part) => sum + (part?.heldBytes ?? 0), 0);
+    return arrays + parts;
   }
 
   /** Whether every call of `adjustAll` reads a file. */
@@ -100,7 +101,7 @@ export class GlobalBenjaminiHochberg {
       this.plan = planRuns(this.bins, this.total, this.limits.values);
       this.state = 'collecting';
       const { sizes } = this.plan;
-      if (sizes.length === 2) this.makeRoom(1);
+      if (sizes.length === 2) this.roomFor(sizes[1]);
       else if (sizes.length > 2) this.runs = new ValueRuns(this.openOverflow(), sizes);
       if (sizes.length > 1) return true;
     }
@@ -112,7 +113,7 @@ export class GlobalBenjaminiHochberg {
   /** Shows a chunk of the family to the pass. */
   collect(pValues: Float64Array): void {
     if (this.runs === null) {
-      this.keep(pValues, 1);
+      this.keep(pValues);
       return;
     }
     const { runs } = this;
@@ -165,7 +166,7 @@ export class GlobalBenjaminiHochberg {
 
   private release(): void {
     this.plan = NOTHING;
-    this.kept = new Float64Array(0);
+    this.room = null;
   }
 
   /**
@@ -179,23 +180,17 @@ export class GlobalBenjaminiHochberg {
     const { runOf, sizes, floors } = this.plan;
     const steps = this.steps as AdjustmentSteps;
     const isLarge = sizes[run] > this.limits.values;
-    if (runs !== null && !isLarge) {
-      this.makeRoom(run);
-      runs.read(run, (values) => this.keep(values, run));
-    }
-    let end = sizes[run];
+    if (runs !== null && !isLarge) this.readRun(runs, run);
+    if (!isLarge) this.room?.sort();
+    const values = this.room?.values ?? new Float64Array(0);
+    let end = values.length;
     let left = rank;
     for (let bin = floors[run - 1] - 1; bin >= floors[run]; bin--) {
-      let count = bins[bin];
+      const count = bins[bin];
       if (runOf[bin] === run) {
         if (isLarge && runs !== null) this.walkLarge(runs, run, 0, left);
-        else {
-          const begin = bins[bin];
-          count = end - begin;
-          sortRun(this.kept, begin, end);
-          steps.descend(this.kept, begin, end, left);
-          end = begin;
-        }
+        else steps.descend(values, end - count, end, left);
+        end -= count;
       }
       left -= count;
       bins[bin] = steps.count;
@@ -213,14 +208,9 @@ export class GlobalBenjaminiHochberg {
     const steps = this.steps as AdjustmentSteps;
     const size = runs.sizeOf(run);
     if (size <= this.limits.values) {
-      this.kept = this.kept.length < size ? new Float64Array(size) : this.kept;
-      let end = 0;
-      runs.read(run, (values) => {
-        this.kept.set(values, end);
-        end += values.length;
-      });
-      sortRun(this.kept, 0, size);
-      steps.descend(this.kept, 0, size, rank);
+      const room = this.readRun(runs, run);
+      room.sort();
+      steps.descend(room.values, 0, size, rank);
       return;
     }
     const at = lowByteAt(level);
@@ -238,7 +228,7 @@ export class GlobalBenjaminiHochberg {
       steps.descend(Float64Array.of(most), 0, 1, rank);
       return;
     }
-    this.kept = new Float64Array(0);
+    this.room = null;
     const parts = new ValueRuns(this.openOverflow(), sizes);
     try {
       runs.read(run, (values) => {
@@ -256,28 +246,30 @@ export class GlobalBenjaminiHochberg {
     }
   }
 
-  /** Sets bins[b] to where the p-values of bin b end in `kept`; putting them in counts down. */
-  private makeRoom(run: number): void {
-    const { bins } = this;
-    const { runOf, sizes, floors } = this.plan;
-    if (this.kept.length < sizes[run]) this.kept = new Float64Array(sizes[run]);
-    let end = sizes[run];
-    for (let bin = floors[run - 1] - 1; bin >= floors[run]; bin--) {
-      if (runOf[bin] !== run) continue;
-      const count = bins[bin];
-      bins[bin] = end;
-      end -= count;
-    }
+  private roomFor(size: number): RunRoom {
+    this.room ??= new RunRoom();
+    this.room.clear(size);
+    return this.room;
   }
 
-  private keep(pValues: Float64Array, run: number): void {
-    const { bins, kept } = this;
+  /** All of a run that is on the file. */
+  private readRun(runs: ValueRuns, run: number): RunRoom {
+    const room = this.roomFor(runs.sizeOf(run));
+    runs.read(run, (values) => {
+      for (let i = 0; i < values.length; i++) room.add(values[i]);
+    });
+    return room;
+  }
+
+  /** Those of a chunk that are in a run, where there is but one. */
+  private keep(pValues: Float64Array): void {
+    const { room } = this;
     const { runOf } = this.plan;
     const words = wordsOf(pValues);
     for (let i = 0; i < pValues.length; i++) {
       const bin = binOf(words[2 * i + 1]);
       // NaN lies beyond the bins.
-      if (bin < N_BINS && runOf[bin] === run) kept[--bins[bin]] = pValues[i];
+      if (bin < N_BINS && runOf[bin] !== UNCHOSEN) room?.add(pValues[i]);
     }
   }
 }
