@@ -59,7 +59,7 @@ class DirectChunkStream implements ChunkStream {
   }
 
   close(): void {
-    // Nothing is held: a range still being fetched is dropped when it arrives.
+    this.reader?.close();
   }
 
   private fill(target: Uint8Array): void {

@@ -57,6 +57,7 @@ export class LibraryChunkStream implements ChunkStream {
   }
 
   close(): void {
+    this.stored?.close();
     this.file.close();
     void this.remote?.close();
   }

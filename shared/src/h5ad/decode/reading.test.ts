@@ -129,6 +129,39 @@ describe('reading stored chunks', () => {
     await expect(reader.next()).rejects.toThrow('gone');
   });
 
+  it('hands its buffers to the next reader, but none that a range is still being fetched into', async () => {
+    const bytes = 300_000;
+    const large = { ...map, chunkBytes: bytes, offsetOf: (chunk: number) => chunk * bytes, sizeOf: () => bytes };
+    const targets: ArrayBufferLike[] = [];
+    const pending: (() => void)[] = [];
+    const held: ByteSource = {
+      ...fromMemory,
+      sizeBytes: 100 * bytes,
+      readInto: (_, target) => {
+        targets.push(target.buffer);
+        return targets.length < 3 ? Promise.resolve() : new Promise((resolve) => void pending.push(resolve));
+      },
+    };
+    const read = async (): Promise<StoredChunkReader> => {
+      const reader = new StoredChunkReader(held, large, [0, 1, 2], bytes, 'F', 'X');
+      await reader.next();
+      return reader;
+    };
+    const first = await read();
+    await first.next();
+    // The third window is being fetched into the first one's buffer.
+    expect(targets[2]).toBe(targets[0]);
+    first.close();
+    const others = [new StoredChunkReader(held, large, [3], bytes, 'F', 'X')];
+    expect(targets.slice(0, 3)).not.toContain(targets[3]);
+    pending[0]();
+    await new Promise(setImmediate);
+    others.push(new StoredChunkReader(held, large, [4], bytes, 'F', 'X'));
+    expect(targets.slice(0, 2)).toContain(targets[4]);
+    for (const reader of others) reader.close();
+    pending.forEach((resolve) => resolve());
+  });
+
   it('refuses a chunk that lies beyond the end of the file', () => {
     const beyond = { ...map, offsetOf: () => 995 };
     expect(() => new StoredChunkReader(fromMemory, beyond, [4], 10, 'F', 'X')).toThrow(

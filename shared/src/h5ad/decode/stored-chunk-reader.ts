@@ -2,16 +2,17 @@ import { CorruptDataError } from '../../errors/index.js';
 import type { ByteSource } from '../../storage/index.js';
 import type { ChunkMap } from './chunk-map.js';
 import { planRanges, type RangePlan, type ReadWindow } from './range-plan.js';
+import { giveBuffer, takeBuffer } from './spare-buffers.js';
 
 /**
  * Yields the stored bytes of a sequence of chunks in order, fetched in large ranges, one window ahead of its use.
  *
- * Two buffers take turns: what `next` returns is valid until the call after it.
+ * Two buffers take turns: what `next` returns is valid until the call after it. `close` lets the thread's next reader have them.
  */
 export class StoredChunkReader {
   private readonly plan: RangePlan;
   private readonly sizes: Float64Array;
-  private readonly buffers: [Uint8Array, Uint8Array];
+  private readonly buffers: Uint8Array<ArrayBuffer>[];
   /** The window being fetched ahead. */
   private ahead: Promise<void> | undefined;
   private window = -1;
@@ -44,7 +45,7 @@ export class StoredChunkReader {
     }
     this.plan = planRanges(offsets, this.sizes, windowBytes);
     const largest = this.plan.windows.reduce((bytes, window) => Math.max(bytes, window.bytes), 0);
-    this.buffers = [new Uint8Array(largest), new Uint8Array(this.plan.windows.length > 1 ? largest : 0)];
+    this.buffers = [largest, this.plan.windows.length > 1 ? largest : 0].map(takeBuffer);
     this.fetchAhead();
   }
 
@@ -59,6 +60,14 @@ export class StoredChunkReader {
     }
     const at = this.plan.positions[i];
     return at < 0 ? null : this.buffers[this.window & 1].subarray(at, at + this.sizes[i]);
+  }
+
+  /** Ends reading, and with it what `next` returned last. */
+  close(): void {
+    const given = this.buffers.splice(0);
+    const give = (): void => given.forEach(giveBuffer);
+    // A range that is still being fetched goes into one of them.
+    void (this.ahead ?? Promise.resolve()).then(give, give);
   }
 
   private fetchAhead(): void {
