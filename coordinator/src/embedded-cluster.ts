@@ -32,6 +32,8 @@ const LEASE_MS = 15_000;
 export interface EmbeddedTuning {
   /** Nonzeros a task should have; absent: by the number of workers. */
   readonly taskNonzeros?: number;
+  /** Least time between two updates, during which changes are passed over; absent: the coordinator's own, 100 ms. */
+  readonly watchIntervalMs?: number;
   /** Called with the process id of every worker that is started. */
   readonly onWorker?: (pid: number) => void;
 }
@@ -55,7 +57,7 @@ export async function runEmbedded(
   signal: AbortSignal,
   tuning: EmbeddedTuning = {},
 ): Promise<{ readonly job: Job; readonly tracesLost: string | null }> {
-  const { taskNonzeros } = tuning;
+  const { taskNonzeros, watchIntervalMs } = tuning;
   const shape: ClusterShape = {
     slots: run.workers,
     memoryBytes: run.memoryBytes,
@@ -69,7 +71,7 @@ export async function runEmbedded(
   const tracing = await openTracing({ role: 'coordinator', version: PRODUCT_VERSION, ...traced, logger });
   const security = { ...NO_SECURITY, secret };
   // Nobody but our own workers and client has the secret, and they know the services.
-  const serving = { security, isDiscoverable: false };
+  const serving = { security, isDiscoverable: false, ...(watchIntervalMs === undefined ? {} : { watchIntervalMs }) };
   const coordinator = await startCoordinator({ planner, leaseMs: LEASE_MS, ...serving, tracing });
   const client = connectCoordinator(coordinator.address, { ...PLAINTEXT, token: () => secret });
   const workers = new WorkerProcesses(coordinator, secret, run, tuning);

@@ -64,6 +64,8 @@ describe('the same bytes', () => {
     const record = await run(`killed-${stage}`, {
       workers: 2,
       taskNonzeros: 7_000,
+      // A stage of so small a screen is over sooner than the next update would usually come.
+      watchIntervalMs: 0,
       onWorker: (pid) => workers.push(pid),
       onUpdate: ({ job }) => {
         const running = job.stages.find(({ name }) => name === stage);

@@ -36,6 +36,7 @@ describe('an interrupted run', () => {
       workers: 2,
       taskNonzeros: 7_000,
       signal: stop.signal,
+      watchIntervalMs: 0,
       onUpdate: ({ job }) => {
         if (hasBegun(job.stages, 'dispersion')) stop.abort();
       },
@@ -60,6 +61,7 @@ describe('an interrupted run', () => {
     await runCluster(screen, output, {
       taskNonzeros: 7_000,
       signal: stop.signal,
+      watchIntervalMs: 0,
       onUpdate: ({ job }) => {
         if (hasBegun(job.stages, 'control')) stop.abort();
       },
